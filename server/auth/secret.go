@@ -1,0 +1,40 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"regexp"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+var bcryptForm = regexp.MustCompile(`^\$2[abxy]\$\d{2}\$`)
+
+// IsBcrypt reports whether a stored password or token is a bcrypt hash rather
+// than the secret itself.
+func IsBcrypt(stored string) bool { return bcryptForm.MatchString(stored) }
+
+// secret is a stored password or token: plain or a hash, the other empty.
+type secret struct {
+	plain, hash string
+}
+
+func newSecret(stored string) secret {
+	if IsBcrypt(stored) {
+		return secret{hash: stored}
+	}
+	return secret{plain: stored}
+}
+
+// matches compares what a client gave. The time it takes does not tell how much
+// of a plain secret was right, nor its length. proven is a hash that the same
+// given secret is known to match; it spares the slow comparison.
+func (s secret) matches(given, proven string) bool {
+	if s.hash != "" {
+		return s.hash == proven || bcrypt.CompareHashAndPassword([]byte(s.hash), []byte(given)) == nil
+	}
+	// Digests have one length whatever was given, so the comparison cannot
+	// return early.
+	want, got := sha256.Sum256([]byte(s.plain)), sha256.Sum256([]byte(given))
+	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
+}

@@ -1,0 +1,132 @@
+package options
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/auth"
+)
+
+func TestDefaultsAreValid(t *testing.T) {
+	if err := New().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*Options)
+		want   string
+	}{
+		{"name", func(o *Options) { o.ServerName = "a b" }, "server name cannot contain spaces"},
+		{"port", func(o *Options) { o.Port = 65536 }, "port 65536 is not a port"},
+		{"http port", func(o *Options) { o.HTTPPort = -2 }, "http_port -2 is not a port"},
+		{"payload", func(o *Options) { o.MaxPayload, o.MaxPending = 1000, 500 }, "max_payload (1000) cannot be higher than max_pending (500)"},
+		{"huge payload", func(o *Options) { o.MaxPayload, o.MaxPending = 1<<31, 1<<40 }, "max_payload value is too big"},
+		{"no payload", func(o *Options) { o.MaxPayload = 0 }, "max_payload (0) must be greater than zero"},
+		{"control line", func(o *Options) { o.MaxControlLine = -1 }, "max_control_line (-1) must be greater than zero"},
+		{"pings", func(o *Options) { o.PingMax = -1 }, "ping_max (-1) must be greater than zero"},
+		{"closed clients", func(o *Options) { o.MaxClosedClients = -1 }, "max_closed_clients (-1) must be greater than zero"},
+		{"tokens", func(o *Options) { o.MaxSubTokens = 256 }, "max_sub_tokens value 256 is not between 0 and 255"},
+		{"ping interval", func(o *Options) { o.PingInterval = -time.Second }, "ping_interval (-1s) must be greater than zero"},
+		{"write deadline", func(o *Options) { o.WriteDeadline = 0 }, "write_deadline (0s) must be greater than zero"},
+		{
+			"lame duck", func(o *Options) { o.LameDuckGracePeriod = 2 * time.Minute },
+			"lame duck grace period (2m0s) should be strictly lower than lame duck duration (2m0s)",
+		},
+		{"lame duck grace period", func(o *Options) { o.LameDuckGracePeriod = -1 }, "invalid lame_duck_grace_period, needs to be positive"},
+
+		{"no auth user without users", func(o *Options) { o.NoAuthUser = "a" }, `no_auth_user: "a" present, but users/nkeys are not defined`},
+		{
+			"no auth user", func(o *Options) { o.NoAuthUser, o.Auth.Users = "a", users("b") },
+			`no_auth_user: "a" not present as user or nkey in authorization block or account configuration`,
+		},
+		{"system account", func(o *Options) { o.SystemAccount = "SYS" }, "error resolving system account: account missing"},
+		{"no system account", func(o *Options) { o.SystemAccount, o.NoSystemAccount = "$SYS", true }, "error resolving system account: account missing"},
+
+		{"user and token", func(o *Options) { o.Auth.Username, o.Auth.Token = "a", "b" }, "Cannot have a user/pass and token"},
+		{"user and users", func(o *Options) { o.Auth.Username, o.Auth.Users = "a", users("b") }, "Can not have a single user/pass and a users array"},
+		{
+			"token and users", func(o *Options) { o.Auth.Token, o.Accounts = "a", []*Account{{Name: "A", Users: users("b")}} },
+			"Can not have a token and a users array",
+		},
+		{"user twice", func(o *Options) { o.Auth.Users, o.Accounts = users("a"), []*Account{{Name: "A", Users: users("a")}} }, `Duplicate user "a" detected`},
+		{"nameless user", func(o *Options) { o.Auth.Users = users("") }, "User entry requires a user"},
+		{"nkey", func(o *Options) { o.Auth.Users = []*auth.User{{NKey: "x"}} }, "Not a valid public nkey for a user"},
+		{"permissions", func(o *Options) {
+			o.Auth.Users = users("a")
+			o.Auth.Users[0].Permissions = &auth.Permissions{Publish: &auth.SubjectPermission{Allow: []string{"a..b"}}}
+		}, `permissions of "a": `},
+
+		{"account twice", func(o *Options) { o.Accounts = []*Account{{Name: "A"}, {Name: "A"}} }, "Duplicate Account Entry: A"},
+		{"global account", func(o *Options) { o.Accounts = []*Account{{Name: "$G"}} }, `"$G" is a Reserved Account`},
+		{"nameless account", func(o *Options) { o.Accounts = []*Account{{}} }, "an account needs a name"},
+		{"account nkey", func(o *Options) { o.Accounts = []*Account{{Name: "A", NKey: userKey}} }, "Not a valid public nkey for an account: "},
+		{"trace sampling", func(o *Options) { o.Accounts = []*Account{{Name: "A", TraceDest: "x"}} }, "Trace destination sampling value 0 is invalid"},
+		{"proxy", func(o *Options) { o.TrustedProxies = []string{""} }, `invalid proxy key ""`},
+		{"mapping", func(o *Options) { o.Mappings = []Mapping{{Source: "a..b"}} }, `Error adding mapping for "a..b" : invalid subject`},
+		{"mapping of an account", func(o *Options) { o.Accounts = []*Account{{Name: "A", Mappings: []Mapping{{Source: ""}}}} }, `Error adding mapping for "" : invalid subject`},
+		{"pin", func(o *Options) {
+			o.TLS = newTLS()
+			o.TLS.CertFile, o.TLS.KeyFile, o.TLS.PinnedCerts = "c", "k", map[string]struct{}{"x": {}}
+		}, "error parsing tls config, 'pinned_certs' key x does not look like"},
+		{"two mistakes", func(o *Options) { o.ServerName, o.PingMax = "a b", 0 }, "server name cannot contain spaces\nping_max (0) must be greater than zero"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := New()
+			test.change(o)
+			err := o.Validate()
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("error %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+func users(names ...string) []*auth.User {
+	var list []*auth.User
+	for _, name := range names {
+		list = append(list, &auth.User{Username: name})
+	}
+	return list
+}
+
+func TestValidCombinations(t *testing.T) {
+	for _, text := range []string{
+		"system_account: \"$SYS\"",
+		"system_account: \"$G\"",
+		"no_system_account: true\naccounts { SYS {} }\nsystem_account: SYS",
+		"no_auth_user: a\naccounts { A { users: [{user: a}] } }",
+		"no_auth_user: " + userKey + "\nauthorization { users: [{nkey: " + userKey + "}] }",
+		"max_payload: -1\nmax_pending: 10GB",
+		"client_advertise: host\nhttp: 0\nhttps: 0",
+	} {
+		t.Run(text, func(t *testing.T) {
+			o, _, err := FromBytes([]byte(text), "f.conf")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := o.Validate(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAdvertiseAddr(t *testing.T) {
+	for _, test := range []struct {
+		advertise string
+		host      string
+		port      int
+	}{
+		{"", "", 0}, {"h", "h", 4222}, {"h:5", "h", 5}, {"[::1]:5", "::1", 5}, {"::1", "::1", 4222}, {"[::1]", "::1", 4222}, {"h:0", "h", 4222}, {":5", "", 5},
+	} {
+		o := New()
+		o.ClientAdvertise = test.advertise
+		if host, port, err := o.AdvertiseAddr(4222); host != test.host || port != test.port || err != nil {
+			t.Errorf("%q: %q, %d, %v; want %q, %d", test.advertise, host, port, err, test.host, test.port)
+		}
+	}
+}

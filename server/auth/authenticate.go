@@ -4,8 +4,8 @@ import "encoding/base64"
 
 // Authenticate tells who the connection is, or why it may not come in; the
 // error is then an *Error. It may take a tenth of a second and more of CPU time
-// where a password is stored as a bcrypt hash, so callers hold no lock
-// meanwhile and bound how many run at once.
+// where a password is stored as a bcrypt hash, and wait for others who do the
+// same, so callers hold no lock meanwhile.
 func (a *Authenticator) Authenticate(r Request) (Identity, error) {
 	return a.authenticate(r, "")
 }

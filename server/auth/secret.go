@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"regexp"
+	"runtime"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -31,10 +32,22 @@ func newSecret(stored string) secret {
 // given secret is known to match; it spares the slow comparison.
 func (s secret) matches(given, proven string) bool {
 	if s.hash != "" {
-		return s.hash == proven || bcrypt.CompareHashAndPassword([]byte(s.hash), []byte(given)) == nil
+		return s.hash == proven || compareHash(s.hash, given)
 	}
 	// Digests have one length whatever was given, so the comparison cannot
 	// return early.
 	want, got := sha256.Sum256([]byte(s.plain)), sha256.Sum256([]byte(given))
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
+}
+
+// hashing has a place for each comparison with a bcrypt hash that may run at a
+// time in the process: half of its processors. A comparison takes a tenth of a
+// second and more, and whoever sends many wrong passwords would otherwise take
+// all processors from those who are in.
+var hashing = make(chan struct{}, max(1, runtime.NumCPU()/2))
+
+func compareHash(hash, given string) bool {
+	hashing <- struct{}{}
+	defer func() { <-hashing }()
+	return bcrypt.CompareHashAndPassword([]byte(hash), []byte(given)) == nil
 }

@@ -268,7 +268,8 @@ func TestWhatInfoAnnounces(t *testing.T) {
 		cfg                                 Config
 		required, announced, anon, wantsKey bool
 	}{
-		{"nothing", Config{}, false, false, false, false},
+		{"nothing", Config{}, false, false, true, false},
+		{"nothing but a proxy", Config{ProxyRequired: true}, false, false, false, false},
 		{"users", Config{Users: users}, true, true, false, false},
 		{"nkey", Config{Users: []*User{{NKey: key.public}}}, true, true, false, true},
 		{"single user", Config{Username: "u"}, true, true, false, false},
@@ -277,8 +278,8 @@ func TestWhatInfoAnnounces(t *testing.T) {
 		{"no_auth_user of another transport", Config{Users: users, NoAuthUser: "ws"}, true, true, false, false},
 		{"no_auth_user that needs a proxy", Config{Users: users, NoAuthUser: "proxied"}, true, true, false, false},
 		{"no_auth_user where certificates name users", Config{Users: users, NoAuthUser: "u", VerifyAndMap: true}, true, true, false, false},
-		{"implicit", Config{Users: users, ImplicitNoAuth: true}, true, true, false, false},
-		{"proxies", Config{TrustedProxies: []string{key.public}}, false, false, false, true},
+		{"implicit", Config{Users: users, ImplicitNoAuth: true}, true, true, true, false},
+		{"proxies", Config{TrustedProxies: []string{key.public}}, false, false, true, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := mustNew(t, tc.cfg)

@@ -233,16 +233,23 @@ func (a *Authenticator) Required() bool {
 // credentials: not if it would be admitted as the configured no_auth_user. The
 // implicit one is not announced.
 func (a *Authenticator) RequiredFor(t ConnectionType) bool {
-	return a.Required() && !a.AdmitsAnonymous(t)
+	return a.Required() && (a.noAuthHidden || !a.AdmitsAnonymous(t))
 }
 
-// AdmitsAnonymous reports whether a connection of this transport becomes the
-// configured no_auth_user without even a CONNECT: its first operation may be
-// any, and Authenticate of a Request with nothing but the Type gives its
-// identity.
+// AdmitsAnonymous reports whether a connection of this transport is admitted
+// without even a CONNECT, because nobody is asked or because it becomes the
+// no_auth_user: its first operation may be any, and Authenticate of a Request
+// with nothing but the Type gives its identity.
 func (a *Authenticator) AdmitsAnonymous(t ConnectionType) bool {
-	return a.noAuth != nil && !a.noAuthHidden && a.certs == nil && !a.proxyRequired &&
-		a.noAuth.comesBy(t) && !a.noAuth.user.ProxyRequired
+	switch {
+	case a.proxyRequired:
+		return false
+	case !a.Required():
+		return true
+	case a.noAuth == nil || a.certs != nil || !a.noAuth.comesBy(t):
+		return false
+	}
+	return a.noAuth.user == nil || !a.noAuth.user.ProxyRequired
 }
 
 // NonceRequired reports whether INFO must carry a nonce, because something may

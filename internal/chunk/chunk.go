@@ -23,8 +23,21 @@ var pools = [...]sync.Pool{
 	{New: func() any { return &chunk{b: make([]byte, 0, largeSize)} }},
 }
 
-func get(class int) *chunk { return pools[class].Get().(*chunk) }
+// get returns a chunk with at least n free bytes, of a pooled size from the given
+// class on if there is one that large.
+func get(class, n int) *chunk {
+	switch {
+	case n > largeSize:
+		return &chunk{b: make([]byte, 0, n)}
+	case n > midSize:
+		class = 2
+	case n > smallSize:
+		class = max(class, 1)
+	}
+	return pools[class].Get().(*chunk)
+}
 
+// put gives a chunk back to its pool, if it is of a pooled size.
 func put(c *chunk) {
 	c.b, c.off, c.next = c.b[:0], 0, nil
 	switch cap(c.b) {
@@ -78,10 +91,10 @@ func (l *List) AppendString(s string) {
 	}
 }
 
-// Reserve gives an empty slice with capacity of at least n bytes, n at most
-// MaxReserve, that lies at the end of the list. What the caller appends to it
-// is part of the list once Commit is called with the number of bytes; there
-// must be no other call in between.
+// Reserve gives an empty slice with capacity of at least n bytes that lies at
+// the end of the list. What the caller appends to it is part of the list once
+// Commit is called with the number of bytes; there must be no other call in
+// between. Reserve is for what is short: a large n is given a buffer of its own.
 func (l *List) Reserve(n int) []byte {
 	t := l.tail
 	if t == nil || cap(t.b)-len(t.b) < n {
@@ -90,9 +103,6 @@ func (l *List) Reserve(n int) []byte {
 	return t.b[len(t.b):]
 }
 
-// MaxReserve is the most that Reserve can give.
-const MaxReserve = largeSize
-
 // Commit adds the n bytes that were written to what Reserve gave.
 func (l *List) Commit(n int) {
 	t := l.tail
@@ -100,28 +110,25 @@ func (l *List) Commit(n int) {
 	l.size += n
 }
 
-// room is a tail chunk with at least one free byte.
+// room is a tail chunk with at least one free byte, for n that are to come.
 func (l *List) room(n int) *chunk {
 	if t := l.tail; t != nil && len(t.b) < cap(t.b) {
 		return t
 	}
-	return l.grow(min(n, MaxReserve))
+	return l.grow(min(n, largeSize))
 }
 
 // grow links a chunk with at least n free bytes to the end. Sizes rise with
 // what the list holds, so a busy list costs few chunks and an idle one little.
 func (l *List) grow(n int) *chunk {
 	class := 0
-	switch want := max(n, l.size); {
-	case want > midSize:
+	switch {
+	case l.size > midSize:
 		class = 2
-	case want > smallSize || l.size > 0:
+	case l.size > 0:
 		class = 1
 	}
-	if class == 1 && n > midSize {
-		class = 2
-	}
-	c := get(class)
+	c := get(class, n)
 	if l.tail == nil {
 		l.head = c
 	} else {
@@ -131,9 +138,9 @@ func (l *List) grow(n int) *chunk {
 	return c
 }
 
-// Concat moves everything from other to the end of l. A small remainder is
-// copied into the free end of the last chunk, because a vector of many tiny
-// buffers costs the kernel more than the copy.
+// Concat moves everything from other to the end of l. What is in one small chunk
+// is copied behind what l has, because a vector of many tiny buffers costs the
+// kernel more than the copy.
 func (l *List) Concat(other *List) {
 	if other.head == nil {
 		return
@@ -142,9 +149,8 @@ func (l *List) Concat(other *List) {
 		*l, *other = *other, List{}
 		return
 	}
-	if n := other.size; n <= smallSize && other.head == other.tail && cap(l.tail.b)-len(l.tail.b) >= n {
-		l.tail.b = append(l.tail.b, other.head.b[other.head.off:]...)
-		l.size += n
+	if c := other.head; c == other.tail && other.size <= smallSize {
+		l.Append(c.b[c.off:])
 		other.Free()
 		return
 	}

@@ -33,8 +33,11 @@ func TestListAgreesWithSlice(t *testing.T) {
 			l.AppendString(string(b))
 			want = append(want, b...)
 		case 3:
-			b := fill(min(n, MaxReserve))
+			b := fill(n)
 			got := l.Reserve(len(b))
+			if len(got) != 0 || cap(got) < n {
+				t.Fatalf("Reserve(%d) gives %d of %d bytes", n, len(got), cap(got))
+			}
 			l.Commit(len(append(got, b...)))
 			want = append(want, b...)
 		case 4:
@@ -67,6 +70,9 @@ func TestListAgreesWithSlice(t *testing.T) {
 			}
 			l.Concat(&o)
 		}
+		if (l.Len() == 0) != (len(l.Vector(nil, 1)) == 0) {
+			t.Fatalf("step %d: %d bytes, and %d in the vector", step, l.Len(), len(l.Vector(nil, 1)))
+		}
 		if l.Len() != len(want) {
 			t.Fatalf("step %d: %d bytes, want %d", step, l.Len(), len(want))
 		}
@@ -83,6 +89,64 @@ func TestListAgreesWithSlice(t *testing.T) {
 			want = nil
 		}
 	}
+}
+
+// Is a vector as short as it was asked for, and appended to what was there?
+func TestListVectorIsBounded(t *testing.T) {
+	var l List
+	l.Append(make([]byte, 10*largeSize))
+	if n := len(l.Vector(nil, 3)); n != 3 {
+		t.Errorf("%d buffers, want 3", n)
+	}
+	first := []byte("first")
+	if v := l.Vector([][]byte{first}, 3); len(v) != 3 || string(v[0]) != "first" {
+		t.Errorf("%d buffers, of which the first is %q", len(v), v[0])
+	}
+	if n := len(l.Vector(nil, 1000)); n != l.Chunks() {
+		t.Errorf("%d buffers, want %d", n, l.Chunks())
+	}
+}
+
+// Does a queue of many short messages, handed over one by one, lie in few
+// buffers?
+func TestListGathersSmallPieces(t *testing.T) {
+	var q List
+	const n, size = 10_000, 100
+	for range n {
+		var l List
+		l.Append(make([]byte, size))
+		q.Concat(&l)
+	}
+	if got, most := q.Chunks(), n*size/midSize; got > most {
+		t.Errorf("%d bytes are in %d buffers, want at most %d", q.Len(), got, most)
+	}
+}
+
+// Is memory given back with the last byte, or with all at once?
+func TestListForgets(t *testing.T) {
+	var l List
+	l.Append(make([]byte, 3*largeSize))
+	l.Consume(l.Len())
+	if l != (List{}) {
+		t.Errorf("%d chunks are left of a consumed list", l.Chunks())
+	}
+	l.Append(make([]byte, 3*largeSize))
+	l.Free()
+	if l != (List{}) {
+		t.Errorf("%d chunks are left of a freed list", l.Chunks())
+	}
+}
+
+// Does consuming more than there is show, instead of corrupting what follows?
+func TestListConsumeTooMuch(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	var l List
+	l.Append([]byte("abc"))
+	l.Consume(4)
 }
 
 // Does a short message cost an allocation? It must not, once pools are warm.

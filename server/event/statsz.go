@@ -1,0 +1,32 @@
+package event
+
+import "time"
+
+// Statsz is what a server counts, in brief.
+type Statsz struct {
+	Start              time.Time  `json:"start"`
+	Mem                int64      `json:"mem"`
+	Cores              int        `json:"cores"`
+	CPU                float64    `json:"cpu"`
+	Connections        int        `json:"connections"`
+	TotalConnections   uint64     `json:"total_connections"`
+	ActiveAccounts     int        `json:"active_accounts"`
+	Subscriptions      int        `json:"subscriptions"`
+	Sent               DataStats  `json:"sent"`
+	SentToClients      *DataStats `json:"sent_to_clients,omitempty"`
+	Received           DataStats  `json:"received"`
+	ReceivedFromClient *DataStats `json:"received_from_clients,omitempty"`
+	SlowConsumers      int64      `json:"slow_consumers"`
+	StaleConnections   int64      `json:"stale_connections,omitempty"`
+	StalledClients     int64      `json:"stalled_clients,omitempty"`
+	// ActiveServers is the number of servers known, this one included.
+	ActiveServers int   `json:"active_servers"`
+	MemLimit      int64 `json:"gomemlimit,omitempty"`
+	MaxProcs      int   `json:"gomaxprocs,omitempty"`
+}
+
+// DataStats counts messages and their bytes.
+type DataStats struct {
+	Msgs  int64 `json:"msgs"`
+	Bytes int64 `json:"bytes"`
+}

@@ -1,0 +1,31 @@
+// Package account is a space of subjects: who listens in it, and how a message
+// published in it reaches them.
+//
+// An Account holds the interest (a sublist of Subscriptions) and the limits of
+// one tenant; nothing crosses from one account to another. A Subscription
+// belongs to a Target, which is the receiving end of a connection, or has a
+// Handler inside the server.
+//
+// # Fan-out
+//
+// Every connection that publishes owns a Fanout. For each message it looks up
+// the routes of the subject, and appends the encoded message to a stage per
+// target: a list of buffers that nobody else touches. When the connection has
+// worked off what it had read, Flush hands each stage over to its target, with
+// one lock per target and batch rather than per message, and then has each
+// target write once.
+//
+//	        Fanout of publisher P                          Target T
+//	PUB a ─▶ routes(a) ─▶ stage[T] ▓▓▓▓  ─── Flush ───▶  queue ▓▓▓▓▓▓▓▓ ─▶ socket
+//	PUB b ─▶ routes(b) ─┘ stage[U] ▓▓
+//
+// Invariants:
+//   - Messages of one publisher reach a target in the order of publishing,
+//     because a stage is handed over whole.
+//   - All stages are handed over before any target writes. A PONG goes through
+//     the publisher's own stage, so when a client sees it, everything it had
+//     published before is in its receivers' queues.
+//   - Publishing allocates nothing once the routes of a subject are known. They
+//     are kept with the generation of the interest and looked up again when it
+//     has changed.
+package account

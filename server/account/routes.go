@@ -1,0 +1,174 @@
+package account
+
+import (
+	"slices"
+
+	"github.com/nats-lite/nats-lite/server/sublist"
+)
+
+// Routes are the subscriptions that get the messages of one subject.
+type Routes struct {
+	// Allowed tells whether the publisher may publish to the subject at all.
+	Allowed bool
+
+	// subject is that of kept routes.
+	subject string
+	// gen is the generation of the interest that the routes were found in.
+	gen   uint64
+	plain []route
+	// members are those of all queue groups; each group is a span of them.
+	members []route
+	groups  []span
+	// prefixes is what the routes' prefixes are cut from.
+	prefixes []byte
+	// scratch routes are for one message and belong to the cache.
+	scratch bool
+	// counted is true while the routes are in the Fanout's list.
+	counted bool
+}
+
+// route leads to one subscription.
+type route struct {
+	sub *Subscription
+	// stage is nil until the first message.
+	stage *stage
+	// prefix is what messages begin with, nil in scratch routes and for
+	// handlers.
+	prefix []byte
+	// delivered is what the subscription does not know of yet.
+	delivered int32
+	// limited is set when the subscription was seen to have a maximum.
+	limited bool
+}
+
+type span struct{ start, end int }
+
+// None tells whether nobody listens.
+func (r *Routes) None() bool { return len(r.plain) == 0 && len(r.groups) == 0 }
+
+// Routes finds who gets messages to a subject. The result is valid until the
+// next call of Routes or Flush.
+func (f *Fanout) Routes(subject []byte) *Routes {
+	gen := f.acc.subs.Generation()
+	r := f.cache.find(subject)
+	if r != nil {
+		if r.gen != gen {
+			f.resolve(r, subject, gen)
+		}
+		return r
+	}
+	if f.cached && f.cache.again(subject, &f.rng) {
+		r = f.cache.keep(subject)
+	} else {
+		r = &f.cache.scratch
+		r.scratch = true
+	}
+	r.Allowed = f.allowed == nil || f.allowed(subject)
+	f.resolve(r, subject, gen)
+	return r
+}
+
+// resolve looks up the routes of a subject. r may hold old ones.
+func (f *Fanout) resolve(r *Routes, subject []byte, gen uint64) {
+	found := &f.cache.result
+	f.acc.subs.Match(subject, found)
+	r.gen = gen
+	// Most changes of interest are about other subjects.
+	if !r.leadTo(found) {
+		before := r.weight()
+		r.count()
+		r.replace(found, subject)
+		if !r.scratch {
+			f.cache.weight += r.weight() - before
+		}
+	}
+	// The memory is used again; the subscriptions in it may be gone by then.
+	clear(found.Plain)
+	for i := range found.Queues {
+		clear(found.Queues[i].Members)
+	}
+}
+
+// leadTo tells whether these are the routes to what was found.
+func (r *Routes) leadTo(found *sublist.Result[*Subscription]) bool {
+	if !lead(r.plain, found.Plain) || len(r.groups) != len(found.Queues) {
+		return false
+	}
+	for i, g := range r.groups {
+		if !lead(r.members[g.start:g.end], found.Queues[i].Members) {
+			return false
+		}
+	}
+	return true
+}
+
+func lead(routes []route, subs []*Subscription) bool {
+	if len(routes) != len(subs) {
+		return false
+	}
+	for i, s := range subs {
+		if routes[i].sub != s {
+			return false
+		}
+	}
+	return true
+}
+
+// replace makes r the routes to what was found, in the memory that it has.
+func (r *Routes) replace(found *sublist.Result[*Subscription], subject []byte) {
+	plain, members := r.plain, r.members
+	r.prefixes = r.prefixes[:0]
+	r.plain = r.appendRoutes(plain[:0], found.Plain, subject)
+	r.members, r.groups = members[:0], r.groups[:0]
+	for i := range found.Queues {
+		start := len(r.members)
+		r.members = r.appendRoutes(r.members, found.Queues[i].Members, subject)
+		r.groups = append(r.groups, span{start, len(r.members)})
+	}
+	clear(plain[min(len(plain), len(r.plain)):])
+	clear(members[min(len(members), len(r.members)):])
+}
+
+func (r *Routes) appendRoutes(dst []route, subs []*Subscription, subject []byte) []route {
+	dst = slices.Grow(dst, len(subs))
+	for _, sub := range subs {
+		if old := sub.replaces.Load(); old != nil && slices.Contains(subs, old) {
+			continue
+		}
+		rt := route{sub: sub}
+		if !r.scratch && sub.Handler == nil {
+			start := len(r.prefixes)
+			r.prefixes = appendPrefix(r.prefixes, subject, sub.SID)
+			rt.prefix = r.prefixes[start:len(r.prefixes):len(r.prefixes)]
+		}
+		dst = append(dst, rt)
+	}
+	return dst
+}
+
+// forget empties r and keeps its memory.
+func (r *Routes) forget() {
+	clear(r.plain)
+	clear(r.members)
+	r.plain, r.members, r.groups = r.plain[:0], r.members[:0], r.groups[:0]
+}
+
+// weight is the number of routes.
+func (r *Routes) weight() int { return len(r.plain) + len(r.members) }
+
+// count makes subscriptions count what was delivered to them.
+func (r *Routes) count() {
+	for i := range r.plain {
+		r.plain[i].count()
+	}
+	for i := range r.members {
+		r.members[i].count()
+	}
+}
+
+func (rt *route) count() {
+	if n := rt.delivered; n != 0 {
+		rt.delivered = 0
+		rt.sub.count(int64(n))
+	}
+}

@@ -1,0 +1,165 @@
+package client
+
+import (
+	"crypto/tls"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-lite/nats-lite/internal/clock"
+	"github.com/nats-lite/nats-lite/server/account"
+	"github.com/nats-lite/nats-lite/server/auth"
+	"github.com/nats-lite/nats-lite/server/conn"
+	"github.com/nats-lite/nats-lite/server/proto"
+)
+
+// Client is the connection of one client.
+type Client struct {
+	host Host
+	conn *conn.Conn
+	log  Logger
+	kind auth.ConnectionType
+	// ID is the connection's number, unique in a server's life.
+	ID    uint64
+	start time.Time
+
+	// The fields from here to mu belong to the reading goroutine.
+	parser   proto.Parser
+	op       proto.Op
+	msg      account.Message
+	settings *Settings
+	fan      *account.Fanout
+	verbose  bool
+	pedantic bool
+	headers  bool
+	// admitted is set once the client is in an account.
+	admitted     bool
+	noResponders bool
+	// pinged is set once a PING of the client was answered.
+	pinged bool
+	// stopped is set when nothing more of the chunk is to be worked off.
+	stopped bool
+	// maxSubs is negative for no bound.
+	maxSubs int
+	// mapped holds the subject of the current message after mapping.
+	mapped []byte
+	counts chunkCounts
+
+	// These may be used by any goroutine.
+	target    account.Target
+	perms     atomic.Pointer[auth.Compiled]
+	responses atomic.Pointer[auth.Responses]
+	// refresh is set when the answers of perms may have changed.
+	refresh         atomic.Bool
+	inMsgs, inBytes atomic.Int64
+	stalls          atomic.Int64
+	lastIn          atomic.Int64 // UnixNano of the last chunk
+
+	mu       sync.Mutex
+	addr     addr
+	connect  proto.Connect
+	nonce    string
+	tls      *tls.ConnectionState
+	tlsFirst bool
+	identity auth.Identity
+	acc      *account.Account
+	subs     subTable
+	timer    clock.Timer
+	pings    pings
+	// async is set when the client may be sent INFO at any time.
+	async  bool
+	closed bool
+	reason conn.Reason
+	stop   time.Time
+}
+
+// chunkCounts are counted while a chunk is worked off.
+type chunkCounts struct {
+	msgs, bytes       int64
+	outMsgs, outBytes int64
+}
+
+// addr is where the client comes from.
+type addr struct {
+	ip   string
+	port int
+}
+
+func addrOf(a net.Addr) addr {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return addr{ip: a.String()}
+	}
+	n, _ := strconv.Atoi(port) // a name instead of a number counts as none
+	return addr{host, n}
+}
+
+// New takes over a connection of the given kind. Nothing happens before Serve.
+func New(host Host, id uint64, nc net.Conn, kind auth.ConnectionType) *Client {
+	s := host.Settings()
+	c := &Client{
+		host:     host,
+		log:      host.Log(),
+		kind:     kind,
+		ID:       id,
+		start:    host.Clock().Now(),
+		settings: s,
+		connect:  proto.DefaultConnect,
+		verbose:  proto.DefaultConnect.Verbose,
+		pedantic: proto.DefaultConnect.Pedantic,
+		addr:     addrOf(nc.RemoteAddr()),
+	}
+	c.target.ID = id
+	c.target.Receiver = c
+	c.msg.From = &c.target
+	c.conn = conn.New(nc, c, s.Conn)
+	c.lastIn.Store(c.start.UnixNano())
+	c.limit()
+	return c
+}
+
+// limit takes over the settings and the account's limits.
+func (c *Client) limit() {
+	c.parser = proto.Parser{MaxControlLine: c.settings.MaxControlLine, MaxPayload: c.settings.MaxPayload}
+	c.maxSubs = -1
+	if n := c.settings.MaxSubs; n > 0 {
+		c.maxSubs = n
+	}
+	acc := c.Account()
+	if acc == nil {
+		return
+	}
+	l := acc.Limits()
+	if l.MaxPayload >= 0 {
+		c.parser.MaxPayload = min(c.parser.MaxPayload, l.MaxPayload)
+	}
+	if l.MaxSubs >= 0 && (c.maxSubs < 0 || l.MaxSubs < c.maxSubs) {
+		c.maxSubs = l.MaxSubs
+	}
+}
+
+// Identity is who the client is.
+func (c *Client) Identity() auth.Identity {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.identity
+}
+
+// Account is the account that the client is in, nil before it is known.
+func (c *Client) Account() *account.Account {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.acc
+}
+
+// Kind is how the client is connected.
+func (c *Client) Kind() auth.ConnectionType { return c.kind }
+
+// String names the client in log lines.
+func (c *Client) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return net.JoinHostPort(c.addr.ip, strconv.Itoa(c.addr.port)) + " - cid:" + strconv.FormatUint(c.ID, 10)
+}

@@ -1,0 +1,244 @@
+package client
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/auth"
+	"github.com/nats-lite/nats-lite/server/conn"
+	"github.com/nats-lite/nats-lite/server/proto"
+	"github.com/nats-lite/nats-lite/server/proxyproto"
+)
+
+// proxyTimeout is how long a proxy may take to say for whom it connects.
+const proxyTimeout = 5 * time.Second
+
+// Serve brings the connection up to the point where it reads operations, and
+// returns; the rest happens on goroutines of its own. It must be called once.
+func (c *Client) Serve() {
+	pre, err := c.open()
+	if err != nil {
+		if !errors.Is(err, errRefused) {
+			c.log.Debugf("%s - %v", c, err)
+		}
+		return
+	}
+	c.startAuthTimer()
+	c.conn.Start(pre)
+}
+
+// errRefused is returned when the client was told already.
+var errRefused = errors.New("refused")
+
+// open does all that comes before the first operation. It returns bytes that
+// were read and not used. On an error the connection is closed.
+func (c *Client) open() (pre []byte, err error) {
+	if c.settings.ProxyProtocol {
+		if pre, err = c.readProxyHeader(); err != nil {
+			c.conn.Close(conn.ProtocolViolation, 0)
+			return nil, err
+		}
+	}
+	if err := c.host.Admit(c); err != nil {
+		c.conn.Append(c.greeting())
+		c.conn.Append(proto.AppendErr(nil, err.Error()))
+		c.log.Errorf("%s - %v", c, err)
+		c.conn.Close(conn.MaxConnections, lastWords)
+		return nil, errRefused
+	}
+	t := c.settings.TLS
+	if t == nil || c.kind == auth.ConnInProcess {
+		c.greet()
+		return pre, nil
+	}
+	if t.First {
+		if t.Fallback == 0 {
+			return nil, c.secure(pre, true)
+		}
+		if len(pre) == 0 {
+			if pre, err = c.peek(t.Fallback); err != nil {
+				return nil, err
+			}
+		}
+		if len(pre) > 0 {
+			return nil, c.secure(pre, true)
+		}
+	}
+	c.greet()
+	if c.settings.AllowNonTLS {
+		if len(pre) == 0 {
+			if pre, err = c.peek(t.Timeout); err != nil {
+				return nil, err
+			}
+		}
+		// A client that says nothing yet speaks first in clear.
+		if len(pre) == 0 || pre[0] != tlsHandshake {
+			return pre, nil
+		}
+	}
+	return nil, c.secure(pre, false)
+}
+
+// tlsHandshake is the first byte of a client that speaks TLS.
+const tlsHandshake = 0x16
+
+// greet writes INFO at once.
+func (c *Client) greet() {
+	c.conn.Append(c.greeting())
+	c.conn.Flush()
+}
+
+// peek waits up to d for the client's first bytes and returns them; none if it
+// sends nothing.
+func (c *Client) peek(d time.Duration) ([]byte, error) {
+	buf := make([]byte, 64)
+	n, err := c.readWithin(buf, d)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.conn.Close(conn.ClientClosed, 0)
+		return nil, err
+	}
+	return buf[:n], nil
+}
+
+// readWithin reads once, for no longer than d.
+func (c *Client) readWithin(buf []byte, d time.Duration) (int, error) {
+	nc := c.conn.NetConn()
+	if err := nc.SetReadDeadline(c.host.Clock().Now().Add(d)); err != nil {
+		return 0, err
+	}
+	n, err := nc.Read(buf)
+	return n, errors.Join(err, nc.SetReadDeadline(time.Time{}))
+}
+
+// readProxyHeader reads what a proxy says of the client, and returns what
+// follows it.
+func (c *Client) readProxyHeader() ([]byte, error) {
+	until := c.host.Clock().Now().Add(proxyTimeout)
+	buf := make([]byte, 0, 512)
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+		}
+		n, err := c.readWithin(buf[len(buf):cap(buf)], until.Sub(c.host.Clock().Now()))
+		buf = buf[:len(buf)+n]
+		if n == 0 && err != nil {
+			return nil, err
+		}
+		h, used, err := proxyproto.Parse(buf)
+		if errors.Is(err, proxyproto.ErrMore) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if h.Known {
+			c.mu.Lock()
+			c.addr = addr{h.Source.Addr().String(), int(h.Source.Port())}
+			c.mu.Unlock()
+		}
+		return c.discard(buf[used:], h.Skip, until)
+	}
+}
+
+// discard passes over the next n bytes, of which pre are the first, and returns
+// what was read beyond them.
+func (c *Client) discard(pre []byte, n int, until time.Time) ([]byte, error) {
+	buf := make([]byte, 512)
+	for len(pre) < n {
+		n -= len(pre)
+		k, err := c.readWithin(buf, until.Sub(c.host.Clock().Now()))
+		if k == 0 && err != nil {
+			return nil, err
+		}
+		pre = buf[:k]
+	}
+	return pre[n:], nil
+}
+
+// secure makes the connection speak TLS. first says that INFO has not been sent.
+func (c *Client) secure(pre []byte, first bool) error {
+	t := c.settings.TLS
+	if t.Allow != nil && !t.Allow() {
+		c.conn.Append(proto.AppendErr(nil, "Connection throttling is active. Please try again later."))
+		c.conn.Close(conn.MaxConnections, lastWords)
+		return errRefused
+	}
+	nc := c.conn.NetConn()
+	plain := nc
+	if len(pre) > 0 {
+		nc = &prefixed{Conn: nc, pre: pre}
+	}
+	tc := tls.Server(nc, t.Config)
+	err := plain.SetDeadline(c.host.Clock().Now().Add(t.Timeout))
+	if err == nil {
+		err = tc.Handshake()
+	}
+	if err == nil && t.Check != nil {
+		err = t.Check(tc.ConnectionState())
+	}
+	if err == nil {
+		err = plain.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		c.log.Errorf("%s - TLS handshake error: %v", c, err)
+		var notTLS tls.RecordHeaderError
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &notTLS) {
+			c.conn.Append(proto.AppendErr(nil, "Secure Connection - TLS Required"))
+		}
+		c.conn.Close(conn.TLSHandshakeFailure, lastWords)
+		return errRefused
+	}
+	state := tc.ConnectionState()
+	c.mu.Lock()
+	c.tls, c.tlsFirst = &state, first
+	c.mu.Unlock()
+	c.conn.Upgrade(tc)
+	if first {
+		c.greet()
+	}
+	return nil
+}
+
+// prefixed is a connection of which some bytes were read already.
+type prefixed struct {
+	net.Conn
+	pre []byte
+}
+
+func (p *prefixed) Read(b []byte) (int, error) {
+	if len(p.pre) > 0 {
+		n := copy(b, p.pre)
+		p.pre = p.pre[n:]
+		return n, nil
+	}
+	return p.Conn.Read(b)
+}
+
+var _ io.Reader = (*prefixed)(nil)
+
+// startAuthTimer closes the connection if the client takes too long to say who
+// it is.
+func (c *Client) startAuthTimer() {
+	if c.host.Authenticator().AdmitsAnonymous(c.kind) {
+		c.startPings()
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.timer = c.host.Clock().AfterFunc(c.settings.AuthTimeout, func() {
+		c.mu.Lock()
+		late := c.acc == nil && !c.closed
+		c.mu.Unlock()
+		if late {
+			c.log.Errorf("%s - authentication timeout", c)
+			c.Disconnect(conn.AuthenticationTimeout, "Authentication Timeout")
+		}
+	})
+}

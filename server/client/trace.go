@@ -1,0 +1,159 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/account"
+	"github.com/nats-lite/nats-lite/server/event"
+	"github.com/nats-lite/nats-lite/server/proto"
+	"github.com/nats-lite/nats-lite/server/subject"
+)
+
+// tracer records what becomes of one message. It is for the few messages that
+// ask for it; the others never get here.
+type tracer struct {
+	dest string
+	// named tells that the client chose dest.
+	named bool
+	// only keeps the message from being delivered.
+	only   bool
+	accept string
+	trace  event.Trace
+	in     event.Ingress
+	now    func() time.Time
+}
+
+// tracer returns what records the message in c.msg, nil if it does not ask for
+// that.
+func (c *Client) tracer() *tracer {
+	header := c.msg.Header()
+	t := &tracer{now: c.host.Clock().Now}
+	if proto.HeaderValue(header, event.TraceOrigin) != nil {
+		return nil
+	}
+	if dest := proto.HeaderValue(header, event.TraceDest); dest != nil {
+		t.dest, t.named = string(dest), true
+		if t.dest == "" || t.dest == event.TraceDisabled {
+			return nil
+		}
+		switch strings.ToLower(string(proto.HeaderValue(header, event.TraceOnly))) {
+		case "1", "true", "on":
+			t.only = true
+		}
+	} else if t.dest = c.sampled(header); t.dest == "" {
+		return nil
+	}
+	t.accept = string(proto.HeaderValue(header, event.AcceptEncoding))
+	t.trace.Server = c.host.ServerInfo()
+	t.trace.Request = event.TraceRequest{Header: make(map[string][]string), Size: c.msg.Size()}
+	proto.Headers(header, func(name, value []byte) bool {
+		t.trace.Request.Header[string(name)] = append(t.trace.Request.Header[string(name)], string(value))
+		return true
+	})
+	t.in = event.Ingress{
+		Type:    "in",
+		Time:    t.now(),
+		Kind:    event.KindClient,
+		CID:     c.ID,
+		Name:    c.Name(),
+		Account: c.fan.Account().Name(),
+		Subject: string(c.msg.Subject),
+	}
+	return t
+}
+
+// sampled is the account's trace destination if the message has a sampled
+// traceparent header and its lot was drawn.
+func (c *Client) sampled(header []byte) string {
+	d := c.fan.Account().Trace()
+	if d == nil {
+		return ""
+	}
+	on := false
+	proto.Headers(header, func(name, value []byte) bool {
+		on = bytes.EqualFold(name, []byte(event.TraceParent)) && event.Sampled(value)
+		return !on
+	})
+	if !on || d.Sampling < 100 && int(c.fan.Random(100)) >= d.Sampling {
+		return ""
+	}
+	return d.Subject
+}
+
+// publishTraced is publish for a message that is traced.
+func (c *Client) publishTraced(t *tracer) {
+	m := &c.msg
+	// A destination that the client names is one it publishes to.
+	if dest := []byte(t.dest); t.named && !c.mayPublish(c.fan.Routes(dest), &account.Message{Subject: dest}) {
+		return
+	}
+	if to, outcome := c.fan.Account().Mapper().Map(nil, m.Subject, c.fan.Random); outcome == subject.Mapped {
+		t.add(event.SubjectMapping{Type: "sm", Time: t.now(), To: string(to)})
+		m.Subject = to
+	} else if outcome == subject.Dropped {
+		c.ok()
+		c.sendTrace(t)
+		return
+	}
+	r := c.fan.Routes(m.Subject)
+	if !c.mayPublish(r, m) {
+		t.in.Error = fmt.Sprintf("Permissions Violation for Publish to %q", m.Subject)
+		c.sendTrace(t)
+		return
+	}
+	c.ok()
+	n := c.fan.Trace(r, m, t.only, func(s *account.Subscription, problem string) { t.egress(s, problem) })
+	if !t.only {
+		c.counts.outMsgs += int64(n)
+		c.counts.outBytes += int64(n * m.Size())
+	}
+	if n == 0 && len(m.Reply) > 0 && c.noResponders {
+		c.noResponder(m)
+	}
+	c.sendTrace(t)
+}
+
+func (t *tracer) add(e any) { t.trace.Events = append(t.trace.Events, e) }
+
+// egress records where the message went; problem is "" if it did.
+func (t *tracer) egress(s *account.Subscription, problem string) {
+	e := event.Egress{
+		Type:  "eg",
+		Time:  t.now(),
+		Kind:  event.KindSystem,
+		Sub:   s.Subject,
+		Queue: s.Queue,
+		Error: problem,
+	}
+	if s.Target != nil {
+		e.Kind, e.CID, e.Name = event.KindClient, s.Target.ID, s.Target.Receiver.Name()
+	}
+	t.add(e)
+}
+
+// sendTrace publishes the trace in the account.
+func (c *Client) sendTrace(t *tracer) {
+	t.trace.Events = append([]any{t.in}, t.trace.Events...)
+	text, err := json.Marshal(t.trace)
+	if err != nil {
+		c.log.Errorf("%s - trace cannot be encoded: %v", c, err)
+		return
+	}
+	payload, encoding := event.Compress(t.accept, text)
+	m := account.NewMessage(t.dest, payload)
+	if encoding != "" {
+		m = account.NewMessage(t.dest, payload, event.ContentEncoding, encoding)
+	}
+	c.fan.Deliver(c.fan.Routes(m.Subject), m)
+}
+
+// Name is what the client calls itself.
+func (c *Client) Name() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.connect.Name
+}

@@ -1,0 +1,20 @@
+// Command nats-lite runs a NATS server.
+//
+//	nats-lite -c FILE                  run with a configuration file
+//	nats-lite -a 127.0.0.1 -p 4222     run with flags alone
+//	nats-lite -t -c FILE               check a configuration file
+//	nats-lite --signal reload          tell the running server to read its file again
+//	nats-lite --help                   list all flags
+//
+// The command turns its arguments into options, starts a server with them and
+// hands it the signals that operators send; everything else is in package
+// server. It exits with 0 after help, version, a successful check, a signal that
+// was delivered and an orderly shutdown, and with 1 after an error.
+//
+// While a server runs, these signals mean:
+//
+//	SIGINT, SIGTERM   shut down (SIGTERM is ignored in lame duck mode)
+//	SIGHUP            reload the configuration
+//	SIGUSR1           reopen the log file
+//	SIGUSR2           enter lame duck mode: ask clients to leave, then shut down
+package main

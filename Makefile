@@ -1,0 +1,102 @@
+# Everything a contributor does, by name. A fresh clone passes
+# `make build test lint` with nothing but Go installed (and a C compiler for the
+# race detector; without one the tests run without it). Python 3 is needed for
+# the two tools written in it: test/cli (in `make compat`) and test/bench.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GO   ?= go
+BIN  := $(CURDIR)/bin
+NAME := nats-lite
+MODULE := github.com/nats-lite/nats-lite
+
+# The stock CLI and the server we compare with, at the versions that the
+# conformance tools were made for.
+CLI_VERSION  := v0.5.1
+PEER_VERSION := v2.15.2
+
+# The version is written in the source; a build adds the commit it was made from.
+COMMIT  ?= $(shell git rev-parse --short=7 HEAD 2>/dev/null)
+LDFLAGS := $(if $(COMMIT),-X $(MODULE)/server.commit=$(COMMIT))
+
+# Without a C compiler Go has no cgo, and without cgo no race detector.
+RACE ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && echo -race)
+
+FUZZTIME  ?= 60s
+PKGS      ?= ./...
+SCENARIOS ?= core
+ROUNDS    ?= 4
+CONFIG    ?= conf/nats-lite.conf
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/nats-lite, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/$(NAME) ./cmd/$(NAME)
+
+.PHONY: run
+run: build ## build it and run it with conf/nats-lite.conf (or CONFIG=file)
+	$(BIN)/$(NAME) -c $(CONFIG)
+
+.PHONY: test
+test: ## run all tests, with the race detector (PKGS=./server/proto for some)
+	$(GO) test $(RACE) -timeout 5m $(PKGS)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (60s) each
+	.ci/fuzz $(FUZZTIME) $(PKGS)
+
+.PHONY: bench
+bench: build $(BIN)/nats-server $(BIN)/nats ## compare load figures with nats-server (needs Python 3; SCENARIOS, ROUNDS)
+	test/bench/compare --a $(BIN)/$(NAME) --b $(BIN)/nats-server --nats $(BIN)/nats --scenarios $(SCENARIOS) --rounds $(ROUNDS)
+
+.PHONY: compat
+compat: build $(BIN)/nats ## run all conformance tests known to pass (needs Python 3)
+	.ci/compat all
+
+.PHONY: compat-quick
+compat-quick: build $(BIN)/nats ## run the fast groups of them (needs Python 3)
+	.ci/compat quick
+
+.PHONY: compat-record
+compat-record: build $(BIN)/nats ## run all conformance tests and renew test/compat-passing.txt (or GROUPS="natsgo:core cli:flags")
+	.ci/compat record $(GROUPS)
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## run the linters and check the formatting
+	$(BIN)/golangci-lint run $(PKGS)
+
+.PHONY: fmt
+fmt: $(BIN)/golangci-lint ## format the code
+	$(BIN)/golangci-lint fmt
+
+.PHONY: tidy-check
+tidy-check: ## check that go.mod and go.sum hold what the code needs, and only that
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+.PHONY: cover
+cover: ## run all tests and write cover.html
+	$(GO) test -coverprofile=cover.out -coverpkg=./... $(PKGS)
+	$(GO) tool cover -html=cover.out -o cover.html
+	$(GO) tool cover -func=cover.out | tail -n 1
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf $(BIN) cover.out cover.html
+
+# The linter's version is in a module of its own, so that go.mod has only what
+# the server is made of.
+$(BIN)/golangci-lint: .ci/tools/go.mod .ci/tools/go.sum
+	cd .ci/tools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/nats:
+	GOBIN=$(BIN) $(GO) install github.com/nats-io/natscli/nats@$(CLI_VERSION)
+
+$(BIN)/nats-server:
+	GOBIN=$(BIN) $(GO) install github.com/nats-io/nats-server/v2@$(PEER_VERSION)

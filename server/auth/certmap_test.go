@@ -70,16 +70,32 @@ func TestVerifyAndMap(t *testing.T) {
 		{"set of several attributes is not a sequence", multi, []*User{{Username: "CN=alice,UID=1,O=NATS"}}, ""},
 		// Names that do not parse as a distinguished name, because the spelling
 		// of crypto/x509 does not escape here, are found as strings.
-		{"Go's spelling with domain components", testcert.Template{RDNs: rdns([]string{"DC", `a"b`}, []string{"CN", "alice"})},
-			[]*User{{Username: `CN=alice,DC=a"b`}}, `CN=alice,DC=a"b`},
-		{"Go's spelling without domain components, last of all", subjectOnly,
-			[]*User{{Username: "CN=alice,O=NATS"}}, "CN=alice,O=NATS"},
-		{"the whole subject before Go's spelling of a part", subjectOnly,
-			[]*User{{Username: "CN=alice,O=NATS"}, {Username: "DC=org,DC=example,O=NATS,CN=alice"}}, "DC=org,DC=example,O=NATS,CN=alice"},
-		{"a user of another transport is passed over", full,
-			[]*User{{Username: "alice@example", ConnectionTypes: []ConnectionType{ConnWebsocket}}, {Username: "a.example"}}, "a.example"},
-		{"only a user of another transport", full,
-			[]*User{{Username: "CN=alice,O=NATS,DC=example,DC=org", ConnectionTypes: []ConnectionType{ConnWebsocket}}}, ""},
+		{
+			"Go's spelling with domain components",
+			testcert.Template{RDNs: rdns([]string{"DC", `a"b`}, []string{"CN", "alice"})},
+			[]*User{{Username: `CN=alice,DC=a"b`}},
+			`CN=alice,DC=a"b`,
+		},
+		{
+			"Go's spelling without domain components, last of all", subjectOnly,
+			[]*User{{Username: "CN=alice,O=NATS"}},
+			"CN=alice,O=NATS",
+		},
+		{
+			"the whole subject before Go's spelling of a part", subjectOnly,
+			[]*User{{Username: "CN=alice,O=NATS"}, {Username: "DC=org,DC=example,O=NATS,CN=alice"}},
+			"DC=org,DC=example,O=NATS,CN=alice",
+		},
+		{
+			"a user of another transport is passed over", full,
+			[]*User{{Username: "alice@example", ConnectionTypes: []ConnectionType{ConnWebsocket}}, {Username: "a.example"}},
+			"a.example",
+		},
+		{
+			"only a user of another transport", full,
+			[]*User{{Username: "CN=alice,O=NATS,DC=example,DC=org", ConnectionTypes: []ConnectionType{ConnWebsocket}}},
+			"",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := mustNew(t, Config{Users: tc.users, VerifyAndMap: true})

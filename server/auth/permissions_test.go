@@ -28,20 +28,35 @@ func TestCanPublish(t *testing.T) {
 		{"no permissions", nil, []string{"a", "a.b"}, nil},
 		{"only subscribe", &Permissions{Subscribe: allow()}, []string{"a"}, nil},
 		{"empty allow list", &Permissions{Publish: allow()}, nil, []string{"a", "a.b"}},
-		{"allow", &Permissions{Publish: allow("a", "b.*", "c.>")},
-			[]string{"a", "b.x", "c.x", "c.x.y"}, []string{"b", "b.x.y", "c", "d", "a.a"}},
-		{"deny", &Permissions{Publish: deny("a", "b.*")},
-			[]string{"b", "b.x.y", "c"}, []string{"a", "b.x"}},
-		{"both", &Permissions{Publish: &SubjectPermission{Allow: []string{"a.>"}, Deny: []string{"a.secret"}}},
-			[]string{"a.b"}, []string{"a.secret", "b"}},
+		{
+			"allow", &Permissions{Publish: allow("a", "b.*", "c.>")},
+			[]string{"a", "b.x", "c.x", "c.x.y"},
+			[]string{"b", "b.x.y", "c", "d", "a.a"},
+		},
+		{
+			"deny", &Permissions{Publish: deny("a", "b.*")},
+			[]string{"b", "b.x.y", "c"},
+			[]string{"a", "b.x"},
+		},
+		{
+			"both", &Permissions{Publish: &SubjectPermission{Allow: []string{"a.>"}, Deny: []string{"a.secret"}}},
+			[]string{"a.b"},
+			[]string{"a.secret", "b"},
+		},
 		{"wildcard as a whole token only", &Permissions{Publish: allow("a*")}, []string{"a*"}, []string{"ab"}},
 		{"subject with wildcards is literal", &Permissions{Publish: allow("a.b")}, nil, []string{"a.*", "a.>"}},
 		{"empty tokens", &Permissions{Publish: allow(">")}, []string{"a"}, []string{"a..b", ".a", "a."}},
 		{"responses close publishing", &Permissions{Responses: &ResponsePermission{}}, nil, []string{"a"}},
-		{"responses keep an allow list", &Permissions{Publish: allow("a"), Responses: &ResponsePermission{}},
-			[]string{"a"}, []string{"b"}},
-		{"responses close publishing with denies", &Permissions{Publish: deny("b"), Responses: &ResponsePermission{}},
-			nil, []string{"a", "b"}},
+		{
+			"responses keep an allow list", &Permissions{Publish: allow("a"), Responses: &ResponsePermission{}},
+			[]string{"a"},
+			[]string{"b"},
+		},
+		{
+			"responses close publishing with denies", &Permissions{Publish: deny("b"), Responses: &ResponsePermission{}},
+			nil,
+			[]string{"a", "b"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := mustCompile(t, tc.perms)
@@ -68,27 +83,45 @@ func TestCanSubscribe(t *testing.T) {
 	}{
 		{"nothing said", nil, []sub{{"a", ""}, {">", "q"}}, nil},
 		{"empty allow list", allow(), nil, []sub{{"a", ""}, {"a", "q"}}},
-		{"allow covers wildcards", allow("foo.>"),
-			[]sub{{"foo.*", ""}, {"foo.bar", ""}, {"foo.>", ""}}, []sub{{"foo", ""}, {"*.bar", ""}, {">", ""}}},
+		{
+			"allow covers wildcards", allow("foo.>"),
+			[]sub{{"foo.*", ""}, {"foo.bar", ""}, {"foo.>", ""}},
+			[]sub{{"foo", ""}, {"*.bar", ""}, {">", ""}},
+		},
 		{"allow of a literal", allow("foo.bar"), []sub{{"foo.bar", ""}}, []sub{{"foo.*", ""}}},
 		{"allow of one token", allow("foo.*"), []sub{{"foo.*", ""}, {"foo.a", ""}}, []sub{{"foo.>", ""}}},
 		{"allow plain", allow("foo"), []sub{{"foo", ""}, {"foo", "v1"}, {"foo", "v2"}}, nil},
 		{"allow with queue", allow("foo v1"), []sub{{"foo", "v1"}}, []sub{{"foo", ""}, {"foo", "v2"}}},
-		{"allow plain and with queue", allow("foo", "foo v1"),
-			[]sub{{"foo", ""}, {"foo", "v1"}}, []sub{{"foo", "v2"}}},
-		{"queue restricts only its subject", allow(">", "foo v1"),
-			[]sub{{"foo", "v1"}, {"bar", "v2"}, {"foo", ""}}, []sub{{"foo", "v2"}}},
-		{"queue wildcards", allow("foo *.dev", "bar v.>"),
-			[]sub{{"foo", "a.dev"}, {"bar", "v.1.2"}}, []sub{{"foo", "a.prod"}, {"foo", "dev"}, {"bar", "w.1"}}},
+		{
+			"allow plain and with queue", allow("foo", "foo v1"),
+			[]sub{{"foo", ""}, {"foo", "v1"}},
+			[]sub{{"foo", "v2"}},
+		},
+		{
+			"queue restricts only its subject", allow(">", "foo v1"),
+			[]sub{{"foo", "v1"}, {"bar", "v2"}, {"foo", ""}},
+			[]sub{{"foo", "v2"}},
+		},
+		{
+			"queue wildcards", allow("foo *.dev", "bar v.>"),
+			[]sub{{"foo", "a.dev"}, {"bar", "v.1.2"}},
+			[]sub{{"foo", "a.prod"}, {"foo", "dev"}, {"bar", "w.1"}},
+		},
 		{"deny plain", deny("foo"), []sub{{"bar", ""}}, []sub{{"foo", ""}, {"foo", "v1"}}},
 		{"deny with queue", deny("foo v1"), []sub{{"foo", ""}, {"foo", "v2"}}, []sub{{"foo", "v1"}}},
 		{"deny plain and with queue", deny("foo", "foo v1"), nil, []sub{{"foo", ""}, {"foo", "v1"}, {"foo", "v2"}}},
 		{"deny with queue wildcard", deny("foo *.prod"), []sub{{"foo", "a.dev"}}, []sub{{"foo", "a.prod"}}},
 		{"deny narrower than the subscription", deny("foo.bar"), []sub{{"foo.*", ""}, {">", ""}}, []sub{{"foo.bar", ""}}},
-		{"deny as wide as the subscription", deny("foo.*"),
-			[]sub{{"foo", ""}, {">", ""}}, []sub{{"foo.*", ""}, {"foo.>", ""}, {"foo.a", ""}}},
-		{"both", &SubjectPermission{Allow: []string{"foo.>"}, Deny: []string{"foo.x.>"}},
-			[]sub{{"foo.>", ""}, {"foo.x", ""}}, []sub{{"foo.x.y", ""}, {"foo.x.*", ""}, {"bar", ""}}},
+		{
+			"deny as wide as the subscription", deny("foo.*"),
+			[]sub{{"foo", ""}, {">", ""}},
+			[]sub{{"foo.*", ""}, {"foo.>", ""}, {"foo.a", ""}},
+		},
+		{
+			"both", &SubjectPermission{Allow: []string{"foo.>"}, Deny: []string{"foo.x.>"}},
+			[]sub{{"foo.>", ""}, {"foo.x", ""}},
+			[]sub{{"foo.x.y", ""}, {"foo.x.*", ""}, {"bar", ""}},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := mustCompile(t, &Permissions{Subscribe: tc.perm})

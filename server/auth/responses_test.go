@@ -31,12 +31,21 @@ func TestResponses(t *testing.T) {
 		{"defaults allow one", ResponsePermission{}, []reply{{0, true}, {0, false}}},
 		{"defaults allow two minutes", ResponsePermission{}, []reply{{2*time.Minute - 1, true}}},
 		{"defaults end at two minutes", ResponsePermission{}, []reply{{2 * time.Minute, false}}},
-		{"count", ResponsePermission{MaxMsgs: 3, Expires: time.Second},
-			[]reply{{0, true}, {1, true}, {2, true}, {3, false}}},
-		{"expiry before the count", ResponsePermission{MaxMsgs: 3, Expires: time.Second},
-			[]reply{{0, true}, {time.Second, false}, {0, false}}},
-		{"no bound on the count", ResponsePermission{MaxMsgs: -1, Expires: time.Second},
-			[]reply{{0, true}, {1, true}, {2, true}, {3, true}, {time.Second, false}}},
+		{
+			"count",
+			ResponsePermission{MaxMsgs: 3, Expires: time.Second},
+			[]reply{{0, true}, {1, true}, {2, true}, {3, false}},
+		},
+		{
+			"expiry before the count",
+			ResponsePermission{MaxMsgs: 3, Expires: time.Second},
+			[]reply{{0, true}, {time.Second, false}, {0, false}},
+		},
+		{
+			"no bound on the count",
+			ResponsePermission{MaxMsgs: -1, Expires: time.Second},
+			[]reply{{0, true}, {1, true}, {2, true}, {3, true}, {time.Second, false}},
+		},
 		{"no bound on time", ResponsePermission{MaxMsgs: 1, Expires: -1}, []reply{{1e6 * time.Hour, true}, {0, false}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -11,8 +11,10 @@ import (
 func TestRedactConnect(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"nothing secret", `{"verbose":false,"user":"u","jwt":"ey"}`, `{"verbose":false,"user":"u","jwt":"ey"}`},
-		{"all secrets", `{"user":"u","pass":"p","auth_token":"t","sig":"s","nkey":"U","proxy_sig":"x","jwt":"j"}`,
-			`{"user":"u","pass":"[REDACTED]","auth_token":"[REDACTED]","sig":"[REDACTED]","nkey":"[REDACTED]","proxy_sig":"[REDACTED]","jwt":"j"}`},
+		{
+			"all secrets", `{"user":"u","pass":"p","auth_token":"t","sig":"s","nkey":"U","proxy_sig":"x","jwt":"j"}`,
+			`{"user":"u","pass":"[REDACTED]","auth_token":"[REDACTED]","sig":"[REDACTED]","nkey":"[REDACTED]","proxy_sig":"[REDACTED]","jwt":"j"}`,
+		},
 		{"layout stays", "{ \"pass\" :\t\"p\" , \"lang\": \"go\" }", "{ \"pass\" :\t\"[REDACTED]\" , \"lang\": \"go\" }"},
 		{"escaped value", `{"pass":"a\"b\\","x":1}`, `{"pass":"[REDACTED]","x":1}`},
 		{"escaped key", `{"p\u0061ss":"p"}`, `{"p\u0061ss":"[REDACTED]"}`},

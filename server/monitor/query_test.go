@@ -110,16 +110,19 @@ func TestOptionsJSON(t *testing.T) {
 		want string
 	}{
 		{
-			"connz", ConnzOptions{"cid", true, true, true, 1, 2, 3, "m", ConnAny, "u", "A", "f"},
+			"connz",
+			ConnzOptions{"cid", true, true, true, 1, 2, 3, "m", ConnAny, "u", "A", "f"},
 			`{"sort":"cid","auth":true,"subscriptions":true,"subscriptions_detail":true,"offset":1,"limit":2,"cid":3,` +
 				`"mqtt_client":"m","state":2,"user":"u","acc":"A","filter_subject":"f"}`,
 		},
 		{
-			"subsz", SubszOptions{1, 2, true, "A", "t"},
+			"subsz",
+			SubszOptions{1, 2, true, "A", "t"},
 			`{"offset":1,"limit":2,"subscriptions":true,"account":"A","test":"t"}`,
 		},
 		{
-			"healthz", HealthzOptions{true, true, true, true, "A", "S", "C", true},
+			"healthz",
+			HealthzOptions{true, true, true, true, "A", "S", "C", true},
 			`{"js-enabled":true,"js-enabled-only":true,"js-server-only":true,"js-meta-only":true,` +
 				`"account":"A","stream":"S","consumer":"C","details":true}`,
 		},

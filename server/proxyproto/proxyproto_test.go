@@ -40,8 +40,10 @@ var valid = []struct {
 	{"v1 TCP4", []byte("PROXY TCP4 192.0.2.1 198.51.100.2 56324 4222\r\n"), known(1, "192.0.2.1:56324", "198.51.100.2:4222")},
 	{"v1 TCP4, the longest", []byte("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n"), known(1, "255.255.255.255:65535", "255.255.255.255:65535")},
 	{"v1 TCP6", []byte("PROXY TCP6 2001:db8::1 2001:db8::2 65535 0\r\n"), known(1, "[2001:db8::1]:65535", "[2001:db8::2]:0")},
-	{"v1 TCP6, the longest", []byte("PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"),
-		known(1, "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535")},
+	{
+		"v1 TCP6, the longest", []byte("PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"),
+		known(1, "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"),
+	},
 	{"v1 TCP6 with IPv4 inside", []byte("PROXY TCP6 ::ffff:192.0.2.1 ::ffff:198.51.100.2 56324 4222\r\n"), known(1, "192.0.2.1:56324", "198.51.100.2:4222")},
 	{"v1 UNKNOWN", []byte("PROXY UNKNOWN\r\n"), Header{Version: 1}},
 	{"v1 UNKNOWN, the longest", []byte("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"), Header{Version: 1}},

@@ -98,8 +98,17 @@ func TestRemoveWhatIsNotThere(t *testing.T) {
 	}
 	gen := l.Generation()
 	for _, it := range []Item[int]{
-		{"foo", "", 2}, {"foo", "q", 1}, {"bar", "", 1}, {"foo.*", "", 1}, {"foo.*", "p", 1},
-		{"foo.*", "q", 2}, {"a.b.*", "", 1}, {"a.>", "", 1}, {"a.*.>", "", 1}, {">", "", 1}, {"*", "", 1},
+		{"foo", "", 2},
+		{"foo", "q", 1},
+		{"bar", "", 1},
+		{"foo.*", "", 1},
+		{"foo.*", "p", 1},
+		{"foo.*", "q", 2},
+		{"a.b.*", "", 1},
+		{"a.>", "", 1},
+		{"a.*.>", "", 1},
+		{">", "", 1},
+		{"*", "", 1},
 	} {
 		if l.Remove(it.Subject, it.Queue, it.Value) {
 			t.Errorf("removed %v", it)

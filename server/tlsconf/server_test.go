@@ -191,8 +191,11 @@ func TestServerConfigErrorsNameTheFile(t *testing.T) {
 		{"key of another", Config{CertFile: a.CertFile, KeyFile: b.KeyFile}, []string{"a.crt", "b.key", "match"}},
 		{"CA is missing", Config{CertFile: a.CertFile, KeyFile: a.KeyFile, CAFile: "x.ca"}, []string{"x.ca", "not exist"}},
 		{"CA is empty", Config{CertFile: a.CertFile, KeyFile: a.KeyFile, CAFile: "empty.crt"}, []string{"empty.crt", "no certificate"}},
-		{"insecure cipher", Config{CertFile: a.CertFile, KeyFile: a.KeyFile, CipherSuites: []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}},
-			[]string{"TLS_RSA_WITH_RC4_128_SHA", "allow_insecure_cipher_suites"}},
+		{
+			"insecure cipher",
+			Config{CertFile: a.CertFile, KeyFile: a.KeyFile, CipherSuites: []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}},
+			[]string{"TLS_RSA_WITH_RC4_128_SHA", "allow_insecure_cipher_suites"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := tc.block.ServerConfig(f.read)

@@ -21,7 +21,11 @@ func TestListAgreesWithSlice(t *testing.T) {
 	}
 	var l List
 	var want []byte
-	for step := range 4000 {
+	steps := 4000
+	if race.Enabled {
+		steps = 1000
+	}
+	for step := range steps {
 		n := sizes[rng.IntN(len(sizes))]
 		switch rng.IntN(8) {
 		case 0, 1:

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -44,7 +45,7 @@ func (c *Conn) Close(r Reason, flush time.Duration) {
 	if flush <= 0 || c.input == inputEnded && c.pending == 0 {
 		c.mu.Unlock()
 		c.end()
-		c.handler.Closed(r)
+		c.tell(r)
 		return
 	}
 	start := !c.writing
@@ -56,7 +57,7 @@ func (c *Conn) Close(r Reason, flush time.Duration) {
 	// Old deadlines must not spoil it. It fails on a broken socket, as the
 	// next write will.
 	_ = nc.SetDeadline(time.Time{})
-	c.handler.Closed(r)
+	c.tell(r)
 
 	c.mu.Lock()
 	c.cut = cut
@@ -70,22 +71,29 @@ func (c *Conn) Close(r Reason, flush time.Duration) {
 	}
 }
 
+// tell tells the handler.
+func (c *Conn) tell(r Reason) {
+	c.handler.Closed(r)
+	c.mu.Lock()
+	c.told = true
+	c.doneLocked()
+	c.mu.Unlock()
+}
+
 // linger takes leave of the client, when all that was queued is written: it is
 // told that nothing more comes, and the reading goroutine throws away what the
 // client still sends until that has ended, too. Closing at once, with input
 // unread, would make the kernel reset the connection, and the client might lose
 // the error that it is to read.
 func (c *Conn) linger() {
-	c.mu.Lock()
-	nc, ended := c.nc, c.input == inputEnded
-	c.mu.Unlock()
+	nc, _ := c.transport()
 	half, ok := nc.(interface{ CloseWrite() error })
-	if ended || !ok || half.CloseWrite() != nil {
+	if !ok || half.CloseWrite() != nil {
 		c.end()
 		return
 	}
 	c.mu.Lock()
-	ended = c.input == inputEnded
+	ended := c.input == inputEnded
 	start := c.input == inputNone
 	if start {
 		c.input = inputOpen
@@ -153,19 +161,28 @@ func (c *Conn) end() {
 	if raw != nil {
 		c.shut(nc)
 	} else {
-		// Closing a TLS connection writes, and may have to wait.
-		go c.shut(nc)
+		go c.shut(nc) // which may be anything, and may have to wait
 	}
 }
 
 func (c *Conn) shut(nc net.Conn) {
+	if tc, ok := nc.(*tls.Conn); ok {
+		// Closing it would write, and wait seconds for a client that does
+		// not read. Who is to be told that it is over was told by linger.
+		nc = tc.NetConn()
+	}
 	_ = nc.Close() // a failed close leaves nothing to be done
 	c.mu.Lock()
 	c.gone = true
-	if c.done != nil {
+	c.doneLocked()
+	c.mu.Unlock()
+}
+
+// doneLocked closes c.done when it is time to.
+func (c *Conn) doneLocked() {
+	if c.gone && c.told && c.done != nil {
 		close(c.done)
 	}
-	c.mu.Unlock()
 }
 
 // dropQueueLocked forgets what will not be written.

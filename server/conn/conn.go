@@ -68,9 +68,10 @@ type Conn struct {
 	writing bool
 	input   inputState
 	// closing is set when no more is accepted, closed when nothing more is
-	// written either, gone when the socket is closed.
-	closing, closed, gone bool
-	reason                Reason
+	// written either, gone when the socket is closed, told when the handler
+	// knows.
+	closing, closed, gone, told bool
+	reason                      Reason
 	// cut closes a connection that takes too long to take leave.
 	cut clock.Timer
 	// behind is closed when the queue has shrunk again.
@@ -79,7 +80,8 @@ type Conn struct {
 	bytes   int64
 	dropped int64
 	stalls  int64
-	// done is closed with the socket; nil unless somebody asked for it.
+	// done is closed when the connection is gone and the handler told; nil
+	// unless somebody asked for it.
 	done chan struct{}
 	// lateChunks and lateBytes were left when a deadline was missed.
 	lateChunks, lateBytes int
@@ -153,15 +155,14 @@ func (c *Conn) Reason() Reason {
 	return c.reason
 }
 
-// Done returns a channel that is closed when the connection is gone.
+// Done returns a channel that is closed when the connection is gone, and the
+// handler has been told.
 func (c *Conn) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.done == nil {
 		c.done = make(chan struct{})
-		if c.gone {
-			close(c.done)
-		}
+		c.doneLocked()
 	}
 	return c.done
 }

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nats-lite/nats-lite/internal/chunk"
 	"github.com/nats-lite/nats-lite/internal/clock"
 	"github.com/nats-lite/nats-lite/internal/memnet"
 	"github.com/nats-lite/nats-lite/internal/testcert"
@@ -28,15 +29,17 @@ type transport struct {
 	virtual bool
 	// halves can be closed one by one.
 	halves bool
+	tls    bool
 	pair   func(t testing.TB) (server, client net.Conn)
 }
 
 var transports = []transport{
 	{name: "memnet", virtual: true, halves: true, pair: memPair},
+	{name: "tls-memnet", virtual: true, halves: true, tls: true, pair: func(t testing.TB) (server, client net.Conn) { return tlsPair(t, memPair) }},
 	{name: "pipe", virtual: true, pair: func(testing.TB) (server, client net.Conn) { return net.Pipe() }},
 	{name: "tcp", halves: true, pair: tcpPair},
 	{name: "unix", halves: true, pair: unixPair},
-	{name: "tls", halves: true, pair: tlsPair},
+	{name: "tls", halves: true, tls: true, pair: func(t testing.TB) (server, client net.Conn) { return tlsPair(t, tcpPair) }},
 }
 
 // overAll runs a test over each transport, and checks that no goroutine of a
@@ -56,10 +59,21 @@ func overAll(t *testing.T, test func(t *testing.T, tr transport)) {
 	}
 }
 
+// overOne runs a test over a transport of virtual time. settle waits until
+// nothing moves any more; what a connection's goroutines have done is then
+// visible to the test.
+func overOne(t *testing.T, tr transport, test func(t *testing.T, settle func())) {
+	synctest.Test(t, func(t *testing.T) { test(t, synctest.Wait) })
+}
+
 // noGoroutines reports whether no goroutine runs a method of a Conn.
 func noGoroutines() bool {
+	return !strings.Contains(allStacks(), "conn.(*Conn).")
+}
+
+func allStacks() string {
 	buf := make([]byte, 1<<20)
-	return !strings.Contains(string(buf[:runtime.Stack(buf, true)]), "conn.(*Conn).")
+	return string(buf[:runtime.Stack(buf, true)])
 }
 
 func memPair(t testing.TB) (server, client net.Conn) {
@@ -87,10 +101,15 @@ func unixPair(t testing.TB) (server, client net.Conn) {
 	return accepted(t, l, func() (net.Conn, error) { return net.Dial("unix", l.Addr().String()) })
 }
 
-func tlsPair(t testing.TB) (server, client net.Conn) {
-	plain, plainClient := tcpPair(t)
+func tlsPair(t testing.TB, over func(testing.TB) (server, client net.Conn)) (server, client net.Conn) {
+	plain, plainClient := over(t)
 	sc, cc := tlsConfigs(t)
-	s, c := tls.Server(plain, sc), tls.Client(plainClient, cc)
+	return tlsOver(t, plain, plainClient, sc, cc)
+}
+
+// tlsOver makes a TLS connection of a plain one.
+func tlsOver(t testing.TB, server, client net.Conn, sc, cc *tls.Config) (*tls.Conn, *tls.Conn) {
+	s, c := tls.Server(server, sc), tls.Client(client, cc)
 	var hs sync.WaitGroup
 	hs.Go(func() {
 		if err := s.Handshake(); err != nil {
@@ -252,7 +271,7 @@ func (f *fixture) awaitDone(t testing.TB) {
 
 // accept queues bytes as messages.
 func (f *fixture) accept(b []byte, msgs int64) (behind <-chan struct{}) {
-	var l chunkList
+	var l chunk.List
 	l.Append(b)
 	return f.Accept(&l, msgs, int64(len(b)))
 }
@@ -285,11 +304,16 @@ func (f *fixture) write(t testing.TB, b []byte) {
 	}
 }
 
+// plenty is more than any connection takes with nobody reading.
+const plenty = 16 << 20
+
 // pattern is n bytes of which no two stretches are alike.
-func pattern(n int) []byte {
-	b := make([]byte, 0, n+8)
-	for i := uint64(0); len(b) < n; i++ {
+func pattern(n int) []byte { return patterns()[:n:n] }
+
+var patterns = sync.OnceValue(func() []byte {
+	b := make([]byte, 0, 32<<20)
+	for i := uint64(0); len(b) < cap(b); i++ {
 		b = binary.BigEndian.AppendUint64(b, i*0x9E3779B97F4A7C15)
 	}
-	return b[:n]
-}
+	return b
+})

@@ -19,4 +19,6 @@ func (in *inbound) readRaw(syscall.RawConn) error { panic(noRaw) }
 // outbound has nothing to remember.
 type outbound struct{}
 
-func (out *outbound) writeRaw(syscall.RawConn, *chunk.List, bool) (int, error) { panic(noRaw) }
+func (out *outbound) writeRaw(syscall.RawConn, *chunk.List) (int, error) { panic(noRaw) }
+
+func (out *outbound) waitRaw(syscall.RawConn, *chunk.List) (int, error) { panic(noRaw) }

@@ -86,31 +86,43 @@ const maxVector = 64
 
 var vectors = sync.Pool{New: func() any { return new([maxVector][]byte) }}
 
-// writeRaw writes from the list as much as the connection takes: at once, or
-// all of it, waiting up to the connection's deadline.
-func (out *outbound) writeRaw(raw syscall.RawConn, l *chunk.List, wait bool) (n int, err error) {
+// writeRaw writes from the list as much as the connection takes at once.
+func (out *outbound) writeRaw(raw syscall.RawConn, l *chunk.List) (n int, err error) {
+	for l.Len() > 0 {
+		k, err := out.write(raw, l, false)
+		n += k
+		if err == unix.EAGAIN {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// waitRaw waits until the connection takes something from the list, up to its
+// deadline.
+func (out *outbound) waitRaw(raw syscall.RawConn, l *chunk.List) (n int, err error) {
+	return out.write(raw, l, true)
+}
+
+// write is one write of the first buffers of the list.
+func (out *outbound) write(raw syscall.RawConn, l *chunk.List, wait bool) (n int, err error) {
 	if out.try == nil {
 		out.try = out.attempt
 	}
-	out.wait = wait
 	vec := vectors.Get().(*[maxVector][]byte)
-	for l.Len() > 0 && err == nil {
-		out.vec = l.Vector(vec[:0], maxVector)
-		out.n, out.err = 0, nil
-		if err = raw.Write(out.try); err == nil {
-			err = out.err
-		}
-		l.Consume(out.n)
-		n += out.n
-		if err == unix.EAGAIN {
-			err = nil
-			break
-		}
+	out.vec, out.wait = l.Vector(vec[:0], maxVector), wait
+	out.n, out.err = 0, nil
+	if err = raw.Write(out.try); err == nil {
+		err = out.err
 	}
+	clear(out.vec)
 	out.vec = nil
-	clear(vec[:])
 	vectors.Put(vec)
-	return n, err
+	l.Consume(out.n)
+	return out.n, err
 }
 
 // attempt is one write; it returns false if it is to be called again when the

@@ -36,8 +36,10 @@ type inbound struct {
 	got int
 	err error
 	try func(fd uintptr) bool
-	// quiet is what connections without a descriptor wait with.
-	quiet []byte
+	// quiet is what connections without a descriptor wait with. filled says
+	// that the last read of such a one got all that it had room for.
+	quiet  []byte
+	filled bool
 }
 
 var errHandOver = errors.New("conn: stack has grown")
@@ -168,20 +170,23 @@ func (c *Conn) read(nc net.Conn, raw syscall.RawConn) error {
 }
 
 // readPlain reads from a connection that can only block. It waits with a small
-// buffer, and takes a large one when that was filled.
+// buffer, and reads into a large one for as long as that is filled.
 func (in *inbound) readPlain(nc net.Conn) (err error) {
-	if in.got < quietSize {
+	if !in.filled {
 		in.park()
 	}
 	if in.buf != nil {
 		in.takeBuffer(in.n + 1)
-		in.got, err = nc.Read((*in.buf)[in.n:])
+		room := (*in.buf)[in.n:]
+		in.got, err = nc.Read(room)
+		in.filled = in.got == len(room)
 		return err
 	}
 	if in.quiet == nil {
 		in.quiet = make([]byte, quietSize)
 	}
 	in.got, err = nc.Read(in.quiet)
+	in.filled = in.got == len(in.quiet)
 	in.takeBuffer(in.n + in.got)
 	copy((*in.buf)[in.n:], in.quiet[:in.got])
 	return err

@@ -94,10 +94,11 @@ func (c *Conn) writeLocked() {
 	for i := 0; raw != nil && i < maxInline; i++ {
 		batch := c.queue.Take()
 		c.mu.Unlock()
-		n, err := c.out.writeRaw(raw, &batch, false)
+		n, err := c.out.writeRaw(raw, &batch)
 		blocked := batch.Len() > 0
 		c.mu.Lock()
-		if c.wroteLocked(n, &batch, err) {
+		c.settleLocked(n)
+		if c.wroteLocked(n > 0, &batch, err) {
 			return
 		}
 		if blocked {
@@ -116,56 +117,78 @@ func (c *Conn) writeLoop() {
 		batch := c.queue.Take()
 		nc, raw := c.nc, c.raw
 		c.mu.Unlock()
-		n, err := c.writeWithin(nc, raw, &batch)
+		progress, err := c.writeWithin(nc, raw, &batch)
 		c.mu.Lock()
-		if c.wroteLocked(n, &batch, err) {
+		if c.wroteLocked(progress, &batch, err) {
 			return
 		}
 	}
 }
 
-// writeWithin writes the list, for as long as the write deadline allows.
-func (c *Conn) writeWithin(nc net.Conn, raw syscall.RawConn, l *chunk.List) (n int, err error) {
+// writeWithin writes the list, for as long as the write deadline allows, and
+// reports whether it has written anything.
+func (c *Conn) writeWithin(nc net.Conn, raw syscall.RawConn, l *chunk.List) (progress bool, err error) {
 	limit := c.cfg.WriteDeadline
 	if limit > 0 {
 		if err := nc.SetWriteDeadline(c.cfg.Clock.Now().Add(limit)); err != nil {
-			return 0, err
+			return false, err
 		}
 	}
-	if raw != nil {
-		n, err = c.out.writeRaw(raw, l, true)
-	} else {
-		n, err = writePlain(nc, l)
+	for l.Len() > 0 && err == nil {
+		var n int
+		if raw != nil {
+			n, err = c.out.waitRaw(raw, l)
+		} else {
+			n, err = writePlain(nc, l)
+		}
+		progress = progress || n > 0
+		// At once, since it is pending no more: others may be adding.
+		c.mu.Lock()
+		c.settleLocked(n)
+		c.mu.Unlock()
 	}
 	if limit > 0 && err == nil {
 		// Whoever writes next does not want to meet an old deadline.
 		err = nc.SetWriteDeadline(time.Time{})
 	}
+	return progress, err
+}
+
+// writePlain writes the first part of the list to a connection that can only
+// block.
+func writePlain(nc net.Conn, l *chunk.List) (n int, err error) {
+	var vec [1][]byte
+	n, err = nc.Write(l.Vector(vec[:0], 1)[0])
+	l.Consume(n)
 	return n, err
 }
 
-// wroteLocked settles a write of n bytes, of which batch is what is left. If
-// there is nothing more to write, now or ever, it gives up writing, unlocks,
-// and returns true.
-func (c *Conn) wroteLocked(n int, batch *chunk.List, err error) (done bool) {
+// settleLocked takes note that n bytes were written.
+func (c *Conn) settleLocked(n int) {
 	c.pending -= int64(n)
-	c.queue.Prepend(batch)
 	if c.pending <= c.cfg.MaxPending/2 {
 		c.release()
 	}
+}
+
+// wroteLocked settles a write of which batch is left. If there is nothing more
+// to write, now or ever, it gives up writing, unlocks, and returns true.
+func (c *Conn) wroteLocked(progress bool, batch *chunk.List, err error) (done bool) {
+	c.queue.Prepend(batch)
 	late := errors.Is(err, os.ErrDeadlineExceeded)
-	if late && n > 0 && c.cfg.RetryWrites && !c.closing {
-		err = nil
+	if late && progress && c.cfg.RetryWrites && !c.closing {
+		err, late = nil, false
 	}
 	if err == nil && c.queue.Len() > 0 && !c.closed {
 		return false
 	}
 	c.writing = false
 	closing, closed := c.closing, c.closed
+	if late && !closing {
+		c.lateChunks, c.lateBytes = c.queue.Chunks(), c.queue.Len()
+	}
 	if closed {
 		c.dropQueueLocked()
-	} else if late && err != nil {
-		c.lateChunks, c.lateBytes = c.queue.Chunks(), c.queue.Len()
 	}
 	c.mu.Unlock()
 	switch {
@@ -174,22 +197,10 @@ func (c *Conn) wroteLocked(n int, batch *chunk.List, err error) (done bool) {
 		c.linger()
 	case closing:
 		c.end()
-	case late && err != nil:
+	case late:
 		c.Close(SlowConsumerDeadline, 0)
 	case err != nil:
 		c.Close(WriteError, 0)
 	}
 	return true
-}
-
-// writePlain writes the list to a connection that can only block.
-func writePlain(nc net.Conn, l *chunk.List) (n int, err error) {
-	var vec [1][]byte
-	for l.Len() > 0 && err == nil {
-		var k int
-		k, err = nc.Write(l.Vector(vec[:0], 1)[0])
-		l.Consume(k)
-		n += k
-	}
-	return n, err
 }

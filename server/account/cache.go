@@ -68,7 +68,7 @@ func (c *cache) again(subject []byte, rng *rand.PCG) bool {
 // keep returns routes to fill for a subject, which are kept from now on.
 func (c *cache) keep(subject []byte) *Routes {
 	if len(c.kept) >= maxKept || c.weight > maxWeight {
-		c.clear()
+		c.evict()
 	}
 	if c.kept == nil {
 		c.kept = make(map[string]*Routes)
@@ -79,7 +79,26 @@ func (c *cache) keep(subject []byte) *Routes {
 	return r
 }
 
-// clear forgets all kept routes. Those that somebody still holds stay usable.
+// evict forgets some of the kept routes, whichever, until there is room. Those
+// that somebody still holds stay usable.
+func (c *cache) evict() {
+	for subject, r := range c.kept {
+		c.drop(subject, r)
+		if len(c.kept) < maxKept && c.weight <= maxWeight {
+			return
+		}
+	}
+}
+
+func (c *cache) drop(subject string, r *Routes) {
+	delete(c.kept, subject)
+	c.weight -= r.weight()
+	if c.last == r {
+		c.last = nil
+	}
+}
+
+// clear forgets all kept routes.
 func (c *cache) clear() {
 	c.last, c.kept, c.weight = nil, nil, 0
 }
@@ -90,10 +109,8 @@ func (c *cache) clear() {
 func (c *cache) sweep(gen uint64) {
 	for subject, r := range c.kept {
 		if r.gen < c.swept {
-			c.weight -= r.weight()
-			delete(c.kept, subject)
+			c.drop(subject, r)
 		}
 	}
-	c.last = nil
 	c.swept = gen
 }

@@ -21,11 +21,25 @@
 //
 // Invariants:
 //   - Messages of one publisher reach a target in the order of publishing,
-//     because a stage is handed over whole.
+//     because there is one stage for each target and it is handed over whole.
 //   - All stages are handed over before any target writes. A PONG goes through
 //     the publisher's own stage, so when a client sees it, everything it had
 //     published before is in its receivers' queues.
-//   - Publishing allocates nothing once the routes of a subject are known. They
-//     are kept with the generation of the interest and looked up again when it
-//     has changed.
+//   - Publishing allocates nothing once the routes of a subject are known, nor
+//     for subjects that are used once, as those of replies.
+//   - Of a queue group one member gets a message, drawn at random from those who
+//     can take it.
+//   - A subscription counts what it got when the publisher flushes, and from the
+//     moment that it has a maximum with each message. No publisher goes beyond a
+//     maximum that it can see.
+//
+// # What a Fanout remembers
+//
+// Routes are kept for subjects that were published to more than once. They are
+// stamped with the generation of the interest and looked up again when that has
+// changed; if nothing changed for this subject, they stay as they are. Kept
+// routes and stages refer to connections, so a Fanout must not remember them for
+// ever: it forgets those that are closed while it goes on publishing, and
+// everything after a few flushes with nothing published in between, as the PONGs
+// of an idle client bring about.
 package account

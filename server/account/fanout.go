@@ -13,7 +13,8 @@ type Fanout struct {
 	allowed func(subject []byte) bool
 	cached  bool
 
-	cache  cache
+	// cache is nil while nothing is published.
+	cache  *cache
 	stages stages
 	// own is the stage of self, nil until it is needed.
 	own *stage
@@ -24,6 +25,8 @@ type Fanout struct {
 	staged int
 	// prefix is where the prefixes of routes that keep none are made.
 	prefix []byte
+	// idle is how often it was flushed since something was last published.
+	idle int
 
 	rng rand.PCG
 }
@@ -93,10 +96,7 @@ func (f *Fanout) Deliver(r *Routes, m *Message) (delivered int) {
 			delivered++
 		}
 	}
-	switch {
-	case r.scratch:
-		r.count()
-	case !r.counted:
+	if !r.counted {
 		// Only now, since deliver may settle.
 		r.counted = true
 		f.counted = append(f.counted, r)
@@ -120,6 +120,7 @@ func (f *Fanout) deliverOne(members []route, m *Message) bool {
 // DeliverTo stages a message for one subscription of the account, and reports
 // whether that may have it.
 func (f *Fanout) DeliverTo(s *Subscription, m *Message) bool {
+	f.wake()
 	rt := route{sub: s}
 	ok := f.deliver(&rt, m)
 	rt.count()
@@ -157,6 +158,15 @@ func (f *Fanout) deliver(rt *route, m *Message) bool {
 	if sub.Filter != nil && !sub.Filter.CanDeliver(m.Subject, sub.Queue) {
 		return false
 	}
+	st := rt.stage
+	if st == nil {
+		st = f.stages.find(t)
+		rt.stage = st
+	}
+	f.stages.note(st)
+	if sub.closed.Load() {
+		return false // before the stage was noted
+	}
 	last := false
 	if max := sub.max.Load(); max == 0 {
 		rt.delivered++
@@ -167,7 +177,7 @@ func (f *Fanout) deliver(rt *route, m *Message) bool {
 			rt.limited = true
 			f.Settle()
 		}
-		ok := false
+		var ok bool
 		if ok, last = sub.take(max); !ok {
 			return false
 		}
@@ -175,12 +185,6 @@ func (f *Fanout) deliver(rt *route, m *Message) bool {
 	if len(m.Reply) > 0 && t.replies.Load() {
 		t.Receiver.TrackReply(m.Reply)
 	}
-	st := rt.stage
-	if st == nil {
-		st = f.stages.find(t)
-		rt.stage = st
-	}
-	f.stages.note(st)
 	prefix := rt.prefix
 	if prefix == nil {
 		f.prefix = appendPrefix(f.prefix[:0], m.Subject, sub.SID)
@@ -207,17 +211,22 @@ func (f *Fanout) Settle() {
 }
 
 // Flush hands everything over and has it written. It returns a channel if a
-// receiver is far behind, for the publisher to wait on a moment.
+// receiver is far behind, for the publisher to wait on a moment. It should also
+// be called now and then when nothing is published, for memory to be given up.
 func (f *Fanout) Flush() (behind <-chan struct{}) {
 	f.Settle()
 	behind = f.stages.flush(f.self)
 	f.staged = 0
-	f.cache.scratch.forget()
-	f.tidy()
+	if f.cache != nil {
+		f.tidy()
+	}
 	return behind
 }
 
 const (
+	// idleFlushes is after how many flushes with nothing published in between a
+	// Fanout forgets everything.
+	idleFlushes = 3
 	// idleStages is how many stages a Fanout keeps for targets that none of its
 	// kept routes lead to.
 	idleStages = 256
@@ -225,11 +234,24 @@ const (
 	sweepPause = 256
 )
 
-// tidy forgets what is of no more use: all stages if there are too many, and
-// now and then those of targets that are closed, with the routes there. Nothing
-// may be staged.
+// wake must be called when something is published.
+func (f *Fanout) wake() {
+	f.idle = 0
+	if f.cache == nil {
+		f.cache = new(cache)
+	}
+}
+
+// tidy forgets what is of no more use, so that connections that are gone do not
+// stay in memory: everything when nothing is published any more, and all stages
+// when there are too many; now and then the stages of targets that are closed,
+// and the routes that led there. Nothing may be staged.
 func (f *Fanout) tidy() {
+	f.cache.scratch.forget()
+	f.idle++
 	switch n := len(f.stages.of); {
+	case f.idle > idleFlushes:
+		f.cache, f.stages, f.own = nil, stages{}, nil
 	case n > idleStages+2*f.cache.weight:
 		f.stages.of, f.own = nil, nil
 		f.cache.clear()

@@ -21,7 +21,8 @@ type Routes struct {
 	groups  []span
 	// prefixes is what the routes' prefixes are cut from.
 	prefixes []byte
-	// scratch routes are for one message and belong to the cache.
+	// scratch routes belong to the cache, which fills them anew for every
+	// subject that is not kept.
 	scratch bool
 	// counted is true while the routes are in the Fanout's list.
 	counted bool
@@ -49,6 +50,7 @@ func (r *Routes) None() bool { return len(r.plain) == 0 && len(r.groups) == 0 }
 // Routes finds who gets messages to a subject. The result is valid until the
 // next call of Routes or Flush.
 func (f *Fanout) Routes(subject []byte) *Routes {
+	f.wake()
 	gen := f.acc.subs.Generation()
 	r := f.cache.find(subject)
 	if r != nil {

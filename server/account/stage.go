@@ -28,10 +28,12 @@ func (s *stages) find(t *Target) *stage {
 	return st
 }
 
-// note must be called for a stage that is about to get something.
+// note must be called for a stage that is about to get something, before it is
+// decided whether it does: see barrier.
 func (s *stages) note(st *stage) {
 	if !st.touched {
 		st.touched = true
+		st.turn = st.target.staging.enter()
 		s.touched = append(s.touched, st)
 	}
 }
@@ -43,6 +45,7 @@ func (s *stages) flush(self *Target) (behind <-chan struct{}) {
 		if b := st.handOver(); b != nil && st.target != self {
 			behind = b
 		}
+		st.target.staging.leave(st.turn)
 	}
 	for i, st := range s.touched {
 		st.target.Receiver.Flush()
@@ -71,6 +74,8 @@ type stage struct {
 	msgs    int64
 	bytes   int64
 	touched bool
+	// turn is that of the target's barrier, while touched.
+	turn uint32
 }
 
 // inlineBody is the size up to which a message is kept in one buffer; larger

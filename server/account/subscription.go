@@ -119,6 +119,8 @@ type Target struct {
 	headers atomic.Bool
 	replies atomic.Bool
 	closed  atomic.Bool
+	// staging has the publishers that hold something for the target.
+	staging barrier
 }
 
 // Receiver is the connection behind a Target. Its methods are called by

@@ -1,0 +1,129 @@
+package account
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/nats-lite/nats-lite/server/event"
+)
+
+// What does a trace say of each kind of subscription, and do others get the
+// message nevertheless?
+func TestTrace(t *testing.T) {
+	for _, only := range []bool{false, true} {
+		a := New("A")
+		self := newRecorder(1, true)
+		gone := newRecorder(2, true)
+		gone.Close()
+		other := newRecorder(3, true)
+		handled := int64(0)
+		subs := []struct {
+			*Subscription
+			problem string
+			max     int64
+		}{
+			{Subscription: &Subscription{SID: "plain", Target: &other.Target}},
+			{Subscription: &Subscription{SID: "handler", Handler: func(*Message) { handled++ }}},
+			{Subscription: &Subscription{SID: "own", Target: &self.Target}, problem: event.NotNoEcho},
+			{Subscription: &Subscription{SID: "gone", Target: &gone.Target}, problem: event.NotClientClosed},
+			{Subscription: &Subscription{SID: "closed", Target: &other.Target}, problem: event.NotSubClosed},
+			{Subscription: &Subscription{SID: "filter", Target: &other.Target, Filter: evenOnly{}}, problem: event.NotSubDenied},
+			{Subscription: &Subscription{SID: "had", Target: &other.Target}, problem: event.NotExhausted, max: 1},
+			{Subscription: &Subscription{SID: "last", Target: &other.Target}, max: 2},
+		}
+		for _, s := range subs {
+			s.Subject = "odd"
+			if err := a.Subscribe(s.Subscription); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := a.NewFanout(Config{Self: &self.Target, NoEcho: true})
+		send(f, "odd", "")
+		f.Flush()
+		other.take()
+		handled = 0
+		for _, s := range subs {
+			if s.max > 0 {
+				s.SetMax(s.max)
+			}
+			if s.problem == event.NotSubClosed {
+				s.Close()
+			}
+		}
+
+		reported := make(map[string]string)
+		m := NewMessage("odd", []byte("x"))
+		n := f.Trace(f.Routes(m.Subject), m, only, func(s *Subscription, problem string) {
+			if _, twice := reported[s.SID]; twice {
+				t.Errorf("%s was reported twice", s.SID)
+			}
+			reported[s.SID] = problem
+		})
+		f.Flush()
+		for _, s := range subs {
+			if got, ok := reported[s.SID]; !ok || got != s.problem {
+				t.Errorf("%s: %q, want %q", s.SID, got, s.problem)
+			}
+		}
+		want := encode(m, "plain", true) + encode(m, "last", true)
+		wantHandled := int64(1)
+		if only {
+			want, wantHandled = "", 0
+		}
+		if n != 3 || other.take() != want || handled != wantHandled {
+			t.Errorf("only %t: went to %d, %d handled", only, n, handled)
+		}
+		if got := slices.Contains(other.exhausted, subs[7].Subscription); got == only {
+			t.Errorf("only %t: the last message ended the subscription: %t", only, got)
+		}
+	}
+}
+
+// Does a trace of a queue group end with the member that got the message?
+func TestTraceOfQueue(t *testing.T) {
+	a := New("A")
+	for i := range 4 {
+		r := newRecorder(uint64(i), true)
+		listen(t, a, r, "a", "q")
+		if i < 3 {
+			r.Close()
+		}
+	}
+	closedFirst := 0
+	f := a.NewFanout(Config{Seed: 3})
+	for range 200 {
+		var problems []string
+		m := NewMessage("a", nil)
+		if n := f.Trace(f.Routes(m.Subject), m, false, func(_ *Subscription, p string) { problems = append(problems, p) }); n != 1 {
+			t.Fatalf("went to %d", n)
+		}
+		f.Flush()
+		last := len(problems) - 1
+		if problems[last] != "" || slices.ContainsFunc(problems[:last], func(p string) bool { return p != event.NotClientClosed }) {
+			t.Fatalf("reported %q", problems)
+		}
+		if last > 0 {
+			closedFirst++
+		}
+	}
+	if closedFirst == 0 || closedFirst == 200 {
+		t.Error("no choice among the members")
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	f := New("A").NewFanout(Config{})
+	m := NewMessage("a", nil)
+	for range 3 {
+		r := f.Routes(m.Subject)
+		if !r.None() || f.Deliver(r, m) != 0 {
+			t.Error("somebody got it")
+		}
+		if f.Trace(r, m, false, func(*Subscription, string) { t.Error("somebody was tried") }) != 0 {
+			t.Error("somebody got it")
+		}
+	}
+	if f.Flush() != nil || f.Staged() != 0 || f.Account().Name() != "A" {
+		t.Error("something was staged")
+	}
+}

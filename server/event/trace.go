@@ -1,6 +1,9 @@
 package event
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // The kinds of connection in traces.
 const (
@@ -87,18 +90,19 @@ const (
 	NotExhausted    = "Not delivered because auto-unsubscribe exceeded"
 )
 
-// Sampled tells whether the value of a traceparent header asks for a trace: its
-// last field is a byte of flags of which the lowest says so.
+// Sampled tells whether the value of a traceparent header asks for a trace. It
+// has four fields, "version-trace-parent-flags", the last of which are two hex
+// digits whose lowest bit says so. What is in the others does not matter here.
 func Sampled(traceparent []byte) bool {
 	n := len(traceparent)
-	// version "-" 32 digits "-" 16 digits "-" 2 digits
-	if n != 55 || traceparent[2] != '-' || traceparent[35] != '-' || traceparent[52] != '-' {
+	if n < 3 || traceparent[n-3] != '-' || bytes.Count(traceparent, []byte("-")) != 3 {
 		return false
 	}
-	return hexDigit(traceparent[53]) >= 0 && hexDigit(traceparent[54])&1 == 1
+	high, low := hexDigit(traceparent[n-2]), hexDigit(traceparent[n-1])
+	return high >= 0 && low >= 0 && low&1 == 1
 }
 
-// hexDigit is the value of a digit, negative and even if it is none.
+// hexDigit is the value of a digit, -1 if it is none.
 func hexDigit(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':
@@ -108,5 +112,5 @@ func hexDigit(c byte) int {
 	case 'A' <= c && c <= 'F':
 		return int(c-'A') + 10
 	}
-	return -2
+	return -1
 }

@@ -13,6 +13,11 @@
 // there are more bytes, and a payload is never scanned, only skipped. It
 // allocates nothing.
 //
+// It is as lenient as clients have come to expect: verbs in any case, runs of
+// spaces and tabs, bare line feeds behind control lines, anything behind PING,
+// PONG and +OK, and a count of UNSUB that is none. What frames the bytes is
+// strict: sizes, and the CR LF behind a payload.
+//
 // Limits are applied as early as the bytes allow: a control line before it is
 // complete, a payload from the size in its control line.
 //

@@ -2,9 +2,8 @@ package system
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/nats-lite/nats-lite/server/account"
@@ -13,7 +12,25 @@ import (
 	"github.com/nats-lite/nats-lite/server/proto"
 )
 
-// Host is the server as this package sees it.
+// Service answers requests. Its methods are safe for concurrent use.
+type Service struct {
+	host      Host
+	endpoints map[string]Endpoint
+	queue     queue
+
+	mu     sync.Mutex
+	served map[*account.Account]*served
+	closed bool
+}
+
+// served is what there is in one account.
+type served struct {
+	system bool
+	subs   []*account.Subscription
+}
+
+// Host is the server as this package sees it. Its methods are called by many
+// goroutines.
 type Host interface {
 	ServerInfo() event.ServerInfo
 	// UserInfo describes the connection with a number to itself; false if there
@@ -24,87 +41,122 @@ type Host interface {
 
 // Endpoint answers one kind of question about the server. It gets the request's
 // JSON, which may be empty, and the account that the answer is confined to, ""
-// for none.
+// for none. An error of encoding/json is the requester's, all others the
+// server's.
 type Endpoint func(request []byte, account string) (any, error)
 
-// Service answers requests.
-type Service struct {
-	host      Host
-	endpoints map[string]Endpoint
-	// bare are the endpoints whose answer goes without envelope.
-	bare map[string]bool
-
-	mu      sync.Mutex
-	subs    map[*account.Account][]*account.Subscription
-	working chan struct{}
-}
-
-// maxWorking bounds the requests that are answered at a time.
-const maxWorking = 16
+// The endpoints with a part of their own.
+const (
+	idz    = "IDZ"    // whose answer goes without envelope, to whoever asks
+	statsz = "STATSZ" // which has another envelope, and answers a bare PING
+	connz  = "CONNZ"  // which every account may ask about itself
+)
 
 // New returns a service with endpoints by their names, as "VARZ".
 func New(host Host, endpoints map[string]Endpoint) *Service {
-	return &Service{
+	s := &Service{
 		host:      host,
 		endpoints: endpoints,
-		bare:      map[string]bool{"IDZ": true},
-		subs:      make(map[*account.Account][]*account.Subscription),
-		working:   make(chan struct{}, maxWorking),
+		served:    make(map[*account.Account]*served),
 	}
+	s.queue.work = s.answer
+	return s
 }
 
-// userInfo is where everybody learns who he is.
-const userInfo = "$SYS.REQ.USER.INFO"
-
 // Serve answers requests in these accounts and in no others. system is the one
-// in which everything may be asked, nil if there is none.
+// in which everything may be asked, nil if there is none. It may be called
+// again, when the accounts have changed.
 func (s *Service) Serve(accounts []*account.Account, system *account.Account) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wanted := make(map[*account.Account]bool)
+	if s.closed {
+		return nil
+	}
+	wanted := make(map[*account.Account]bool, len(accounts))
 	for _, a := range accounts {
 		wanted[a] = true
-		if s.subs[a] != nil {
-			continue
-		}
-		for subject, h := range s.handlers(a, a == system) {
-			sub := &account.Subscription{Subject: subject, SID: "system", Handler: h}
-			if err := a.Subscribe(sub); err != nil {
-				return fmt.Errorf("service %s in account %q: %w", subject, a.Name(), err)
-			}
-			s.subs[a] = append(s.subs[a], sub)
+	}
+	for a, here := range s.served {
+		if !wanted[a] || here.system != (a == system) {
+			s.stop(a)
 		}
 	}
-	for a, subs := range s.subs {
-		if !wanted[a] {
-			a.UnsubscribeAll(subs)
-			delete(s.subs, a)
+	var errs []error
+	for _, a := range accounts {
+		if s.served[a] == nil {
+			errs = append(errs, s.start(a, a == system))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close answers no more requests and returns when nobody works on one.
+func (s *Service) Close() {
+	s.mu.Lock()
+	s.closed = true
+	for a := range s.served {
+		s.stop(a)
+	}
+	s.mu.Unlock()
+	s.queue.close()
+}
+
+// start subscribes in an account, to everything or not at all.
+func (s *Service) start(a *account.Account, system bool) error {
+	here := &served{system: system}
+	s.served[a] = here
+	for subject, h := range s.handlers(a, system) {
+		sub := &account.Subscription{Subject: subject, SID: "system", Handler: h}
+		if err := a.Subscribe(sub); err != nil {
+			s.stop(a)
+			return fmt.Errorf("service %s in account %q: %w", subject, a.Name(), err)
+		}
+		here.subs = append(here.subs, sub)
 	}
 	return nil
 }
 
+func (s *Service) stop(a *account.Account) {
+	a.UnsubscribeAll(s.served[a].subs)
+	delete(s.served, a)
+	s.queue.forget(a)
+}
+
+const (
+	// userInfo is where everybody learns who he is.
+	userInfo = "$SYS.REQ.USER.INFO"
+	// all is asked of all servers, one of the server whose id follows.
+	all = "$SYS.REQ.SERVER.PING"
+	one = "$SYS.REQ.SERVER."
+	// allAccounts is another way to ask about one's own account.
+	allAccounts = "$SYS.REQ.ACCOUNT.PING"
+)
+
 // handlers are the services of an account by subject.
-func (s *Service) handlers(a *account.Account, all bool) map[string]func(*account.Message) {
+func (s *Service) handlers(a *account.Account, system bool) map[string]func(*account.Message) {
 	h := map[string]func(*account.Message){
 		userInfo: func(m *account.Message) { s.answerUserInfo(a, m) },
 	}
-	if !all {
-		// Everybody may see the connections of his own account.
-		connz := s.handler(a, "CONNZ", a.Name())
-		h["$SYS.REQ.SERVER.PING.CONNZ"] = connz
-		h["$SYS.REQ.ACCOUNT.PING.CONNZ"] = connz
+	if !system {
+		if s.endpoints[connz] != nil {
+			h[all+"."+connz] = s.handler(a, connz, a.Name())
+			h[allAccounts+"."+connz] = s.handler(a, connz, a.Name())
+		}
 		return h
 	}
-	h["$SYS.REQ.SERVER.PING"] = s.handler(a, "STATSZ", "")
 	id := s.host.ServerInfo().ID
 	for name := range s.endpoints {
-		h["$SYS.REQ.SERVER.PING."+name] = s.handler(a, name, "")
-		h["$SYS.REQ.SERVER."+id+"."+name] = s.handler(a, name, "")
+		h[all+"."+name] = s.handler(a, name, "")
+		h[one+id+"."+name] = s.handler(a, name, "")
+	}
+	if s.endpoints[statsz] != nil {
+		h[all] = s.handler(a, statsz, "")
 	}
 	return h
 }
 
+// answerUserInfo tells the requester about itself, at once: this is less work
+// than to remember the request.
 func (s *Service) answerUserInfo(a *account.Account, m *account.Message) {
 	if m.From == nil || len(m.Reply) == 0 {
 		return
@@ -114,106 +166,28 @@ func (s *Service) answerUserInfo(a *account.Account, m *account.Message) {
 		return
 	}
 	server := s.host.ServerInfo()
-	s.reply(a, string(m.Reply), "", event.Reply{Server: &server, Data: info})
+	s.reply(&request{account: a, reply: string(m.Reply)}, event.Reply{Server: &server, Data: info})
 }
 
-// handler answers requests to an endpoint.
-func (s *Service) handler(a *account.Account, name, confined string) func(*account.Message) {
+// maxRequest bounds the size of a request. Those that mean something have a few
+// hundred bytes.
+const maxRequest = 16 << 10
+
+// handler takes requests to an endpoint.
+func (s *Service) handler(a *account.Account, endpoint, confined string) func(*account.Message) {
 	return func(m *account.Message) {
 		if len(m.Reply) == 0 {
 			return
 		}
-		select {
-		case s.working <- struct{}{}:
-		default:
-			s.host.Errorf("Too many system requests at a time: one to %s is dropped", name)
+		r := &request{account: a, endpoint: endpoint, confined: confined, reply: string(m.Reply)}
+		if len(m.Payload()) > maxRequest {
+			s.refuse(r, badRequest, fmt.Sprintf("request exceeds %d bytes", maxRequest))
 			return
 		}
-		reply, body := string(m.Reply), bytes.Clone(m.Payload())
-		accept := string(proto.HeaderValue(m.Header(), event.AcceptEncoding))
-		go func() {
-			defer func() { <-s.working }()
-			if answer := s.answer(name, body, confined); answer != nil {
-				s.reply(a, reply, accept, answer)
-			}
-		}()
-	}
-}
-
-// answer is what an endpoint says to a request; nil if it is for other servers.
-func (s *Service) answer(name string, body []byte, confined string) any {
-	server := s.host.ServerInfo()
-	var f filter
-	if len(bytes.TrimSpace(body)) > 0 {
-		if err := json.Unmarshal(body, &f); err != nil {
-			return event.Reply{Server: &server, Error: &event.Error{Code: 400, Description: err.Error()}}
-		}
-	} else {
-		body = nil
-	}
-	if !f.selects(&server) {
-		return nil
-	}
-	data, err := s.endpoints[name](body, confined)
-	switch {
-	case err != nil:
-		return event.Reply{Server: &server, Error: &event.Error{Code: 400, Description: err.Error()}}
-	case name == "STATSZ":
-		return struct {
-			Server event.ServerInfo `json:"server"`
-			Stats  any              `json:"statsz"`
-		}{server, data}
-	case s.bare[name]:
-		return data
-	}
-	return event.Reply{Server: &server, Data: data}
-}
-
-// reply publishes an answer in the account.
-func (s *Service) reply(a *account.Account, to, accept string, answer any) {
-	text, err := json.Marshal(answer)
-	if err != nil {
-		s.host.Errorf("System reply cannot be encoded: %v", err)
-		return
-	}
-	payload, encoding := event.Compress(accept, text)
-	if encoding != "" {
-		a.Publish(account.NewMessage(to, payload, event.ContentEncoding, encoding))
-		return
-	}
-	a.Publish(account.NewMessage(to, payload))
-}
-
-// filter narrows a request down to some servers.
-type filter struct {
-	ServerName string   `json:"server_name"`
-	Cluster    string   `json:"cluster"`
-	Host       string   `json:"host"`
-	Exact      bool     `json:"exact_match"`
-	Tags       []string `json:"tags"`
-	Domain     string   `json:"domain"`
-}
-
-// selects tells whether the server is meant.
-func (f *filter) selects(s *event.ServerInfo) bool {
-	for _, c := range []struct{ wanted, is string }{
-		{f.ServerName, s.Name}, {f.Cluster, s.Cluster}, {f.Host, s.Host}, {f.Domain, s.Domain},
-	} {
-		if c.wanted == "" {
-			continue
-		}
-		if f.Exact && c.is != c.wanted || !strings.Contains(c.is, c.wanted) {
-			return false
+		r.body = bytes.Clone(m.Payload())
+		r.accept = string(proto.HeaderValue(m.Header(), event.AcceptEncoding))
+		if !s.queue.add(r) && s.selected(r) {
+			s.refuse(r, unavailable, "too many requests are waiting")
 		}
 	}
-	for _, t := range f.Tags {
-		found := false
-		for _, have := range s.Tags {
-			found = found || strings.EqualFold(t, have)
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
 }

@@ -55,11 +55,15 @@ func (s *Server) Log() client.Logger { return s.log }
 // Clock is the server's clock.
 func (s *Server) Clock() clock.Clock { return s.clock }
 
-// Admit registers a client, unless there are too many.
+// Admit registers a client, unless there are too many or the server stops. Those
+// that it has registered, Shutdown closes.
 func (s *Server) Admit(c *client.Client) error {
 	limit := s.opts.Load().MaxConn
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.state == stopping {
+		return ErrNotRunning
+	}
 	if len(s.clients) >= limit {
 		return client.ErrMaxConnections
 	}

@@ -213,6 +213,10 @@ func (s *Server) refreshInfo() {
 		i.TLSRequired, i.TLSAvailable = !opts.AllowNonTLS, opts.AllowNonTLS
 		i.TLSVerify = t.Verify || t.Map
 	}
+	if old := s.info.Load(); old != nil && old.LameDuck {
+		// There is no listener any more to ask for its port.
+		i.Host, i.Port, i.LameDuck = old.Host, old.Port, true
+	}
 	s.info.Store(i)
 }
 

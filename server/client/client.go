@@ -39,13 +39,18 @@ type Client struct {
 	noResponders bool
 	// pinged is set once a PING of the client was answered.
 	pinged bool
+	// left is set when a subscription was ended since the last PONG.
+	left bool
 	// stopped is set when nothing more of the chunk is to be worked off.
 	stopped bool
+	// heard is set when the chunk has an operation that is more than a PONG.
+	heard bool
 	// maxSubs is negative for no bound.
 	maxSubs int
-	// mapped holds the subject of the current message after mapping.
-	mapped []byte
-	counts chunkCounts
+	// mapped holds the subject of the current message after mapping, line a
+	// line for the client itself; they are kept for their memory.
+	mapped, line []byte
+	counts       chunkCounts
 
 	// These may be used by any goroutine.
 	target    account.Target
@@ -56,6 +61,7 @@ type Client struct {
 	inMsgs, inBytes atomic.Int64
 	stalls          atomic.Int64
 	lastIn          atomic.Int64 // UnixNano of the last chunk
+	lastHeard       atomic.Int64 // of the last with more than a PONG in it
 
 	mu       sync.Mutex
 	addr     addr
@@ -65,9 +71,13 @@ type Client struct {
 	tlsFirst bool
 	identity auth.Identity
 	acc      *account.Account
-	subs     subTable
-	timer    clock.Timer
-	pings    pings
+	// session is another one with each login and logout.
+	session uint64
+	subs    subTable
+	// making is the subscription in subs that is not in the account yet.
+	making *account.Subscription
+	timer  clock.Timer
+	pings  pings
 	// async is set when the client may be sent INFO at any time.
 	async  bool
 	closed bool
@@ -116,28 +126,39 @@ func New(host Host, id uint64, nc net.Conn, kind auth.ConnectionType) *Client {
 	c.msg.From = &c.target
 	c.conn = conn.New(nc, c, s.Conn)
 	c.lastIn.Store(c.start.UnixNano())
+	c.lastHeard.Store(c.start.UnixNano())
 	c.limit()
 	return c
 }
 
 // limit takes over the settings and the account's limits.
 func (c *Client) limit() {
-	c.parser = proto.Parser{MaxControlLine: c.settings.MaxControlLine, MaxPayload: c.settings.MaxPayload}
+	acc := c.Account()
+	c.parser = proto.Parser{
+		MaxControlLine: c.settings.MaxControlLine,
+		MaxPayload:     maxPayload(c.settings.MaxPayload, acc),
+	}
 	c.maxSubs = -1
 	if n := c.settings.MaxSubs; n > 0 {
 		c.maxSubs = n
 	}
-	acc := c.Account()
 	if acc == nil {
 		return
 	}
-	l := acc.Limits()
-	if l.MaxPayload >= 0 {
-		c.parser.MaxPayload = min(c.parser.MaxPayload, l.MaxPayload)
+	if n := acc.Limits().MaxSubs; n >= 0 && (c.maxSubs < 0 || n < c.maxSubs) {
+		c.maxSubs = n
 	}
-	if l.MaxSubs >= 0 && (c.maxSubs < 0 || l.MaxSubs < c.maxSubs) {
-		c.maxSubs = l.MaxSubs
+}
+
+// maxPayload is the server's limit or that of the account, whichever is less;
+// acc may be nil.
+func maxPayload(server int, acc *account.Account) int {
+	if acc != nil {
+		if n := acc.Limits().MaxPayload; n >= 0 {
+			return min(server, n)
+		}
 	}
+	return server
 }
 
 // Identity is who the client is.

@@ -1,9 +1,9 @@
 package client
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/auth"
@@ -11,17 +11,22 @@ import (
 	"github.com/nats-lite/nats-lite/server/proto"
 )
 
-// enter lets a client in with its first operation: by CONNECT, or without where
-// nobody need say who he is. It reports whether the operation may go on.
-func (c *Client) enter() bool {
-	if c.op.Kind == proto.OpConnect {
-		return true // which decides for itself
+// enter lets a client in with the first byte that it sends: with CONNECT, or
+// without where nobody need say who he is. It reports whether the operation may
+// go on.
+func (c *Client) enter(first byte) bool {
+	if first == 'C' || first == 'c' {
+		return true // it can only be CONNECT, which decides for itself
 	}
 	if !c.host.Authenticator().AdmitsAnonymous(c.kind) {
 		c.refuse(conn.AuthenticationFailure, &auth.Error{Reason: auth.ReasonAuthFailure, Detail: "first operation is not CONNECT"})
 		return false
 	}
-	return c.login(proto.DefaultConnect)
+	if !c.login(proto.DefaultConnect) {
+		return false
+	}
+	c.startPings(c.settings.PingInterval)
+	return true
 }
 
 // doConnect carries out CONNECT, the first or another.
@@ -44,13 +49,14 @@ func (c *Client) doConnect() {
 		c.fail(conn.NoRespondersRequiresHeaders, "no responders requires headers support")
 		return
 	}
-	if c.admitted {
-		c.logout()
+	if c.admitted && !c.logout() {
+		return
 	}
 	c.verbose, c.pedantic = req.Verbose, req.Pedantic
 	c.headers, c.noResponders = headers, req.NoResponders
 	c.target.SetHeaders(headers)
 	if c.login(req) {
+		c.startPings(firstPing + rand.N(firstPing/5))
 		c.ok()
 	}
 }
@@ -89,6 +95,7 @@ func (c *Client) login(req proto.Connect) bool {
 	closed := c.closed
 	if !closed {
 		c.acc = acc
+		c.session++
 		c.identify(id)
 	}
 	c.mu.Unlock()
@@ -100,7 +107,6 @@ func (c *Client) login(req proto.Connect) bool {
 	c.admitted = true
 	c.limit()
 	c.newFanout()
-	c.startPings()
 	if c.host.Authenticator() != authn {
 		c.Recheck() // which a reload has just done with all others
 	}
@@ -117,8 +123,10 @@ var reasons = map[auth.Reason]conn.Reason{
 // refuse ends the connection of somebody who may not come in.
 func (c *Client) refuse(r conn.Reason, why error) {
 	c.log.Errorf("%s - authentication error: %v", c, why)
-	c.fail(r, "Authorization Violation")
+	c.fail(r, authorizationViolation)
 }
+
+const authorizationViolation = "Authorization Violation"
 
 // credentials is what the client has said of itself; c.mu is held.
 func (c *Client) credentials() auth.Request {
@@ -152,99 +160,34 @@ func (c *Client) newFanout() {
 	}
 	c.refresh.Store(false)
 	c.mu.Lock()
-	acc, echo := c.acc, c.connect.Echo
+	acc, echo, perms := c.acc, c.connect.Echo, c.perms.Load()
 	c.mu.Unlock()
 	c.fan = acc.NewFanout(account.Config{
 		Self:    &c.target,
 		NoEcho:  !echo,
-		Allowed: func(subj []byte) bool { return c.perms.Load().CanPublish(subj) },
+		Allowed: perms.CanPublish,
 		NoCache: c.settings.NoCache,
 		Seed:    c.ID,
 	})
 }
 
-// logout takes the client out of its account, before another CONNECT.
-func (c *Client) logout() {
+// logout takes the client out of its account, before another CONNECT. It returns
+// false if the client was closed, which has done that.
+func (c *Client) logout() bool {
 	c.fan.Flush()
 	c.fan = nil
 	c.admitted = false
 	c.mu.Lock()
 	acc, subs := c.acc, c.subs.all()
+	if c.closed {
+		c.mu.Unlock()
+		c.stopped = true
+		return false
+	}
 	c.acc, c.subs = nil, subTable{}
+	c.session++
 	c.mu.Unlock()
-	if acc != nil {
-		acc.UnsubscribeAll(subs)
-		acc.Leave()
-	}
-}
-
-// Recheck decides anew about a client that is in, after a reload. One that may
-// not come in any more, or would be in another account, is disconnected;
-// subscriptions that are no longer allowed are removed.
-func (c *Client) Recheck() {
-	c.mu.Lock()
-	acc, who, before := c.acc, c.credentials(), c.identity
-	c.mu.Unlock()
-	if acc == nil {
-		return
-	}
-	id, err := c.host.Authenticator().Reauthenticate(who, before)
-	if err != nil || c.host.Account(id.Account) != acc {
-		c.Disconnect(conn.CredentialsRevoked, "")
-		return
-	}
-	c.mu.Lock()
-	c.identify(id)
-	subs := c.subs.all()
-	c.mu.Unlock()
-	if limit := acc.Limits().MaxSubs; limit >= 0 && len(subs) > limit {
-		c.Disconnect(conn.MaxSubscriptions, "maximum subscriptions exceeded")
-		return
-	}
-	for _, s := range subs {
-		c.recheckSub(s, id.Compiled)
-	}
-	c.conn.Flush()
-}
-
-// CheckTLS asks check about the client's TLS connection and returns whether all
-// is well, as it is without TLS.
-func (c *Client) CheckTLS(check func(tls.ConnectionState) error) bool {
-	c.mu.Lock()
-	state := c.tls
-	c.mu.Unlock()
-	return state == nil || check(*state) == nil
-}
-
-// recheckSub removes a subscription that new permissions do not allow, or puts
-// one in its place that has the filter they need.
-func (c *Client) recheckSub(s *account.Subscription, perms *auth.Compiled) {
-	if !perms.CanSubscribe(s.Subject, s.Queue) {
-		c.forget(s)
-		text := fmt.Sprintf("%s (sid %q)", subscriptionViolation(s), s.SID)
-		c.log.Noticef("%s - %s", c, text)
-		c.conn.Append(proto.AppendErr(nil, text))
-		return
-	}
-	filter := perms.NeedsDeliveryFilter(s.Subject, s.Queue)
-	if filter == (s.Filter != nil) {
-		return
-	}
-	other := s.Replacement()
-	if filter {
-		other.Filter = deliveryFilter{c}
-	}
-	c.mu.Lock()
-	here := c.subs.get(s.SID) == s
-	if here {
-		c.subs.remove(s)
-		c.subs.add(other)
-	}
-	acc := c.acc
-	c.mu.Unlock()
-	if here && acc != nil {
-		if err := acc.Replace(s, other); err != nil {
-			c.log.Errorf("%s - subscription to %q: %v", c, s.Subject, err)
-		}
-	}
+	acc.UnsubscribeAll(subs)
+	acc.Leave()
+	return true
 }

@@ -12,13 +12,12 @@ import (
 func (c *Client) Consume(buf []byte) (n, need int, deep bool) {
 	c.begin()
 	for !c.stopped {
-		c.op.Kind = proto.OpNone
+		if !c.admitted && n < len(buf) && !c.enter(buf[n]) {
+			break
+		}
 		k, more, err := c.parser.Next(buf[n:], &c.op)
 		if err != nil {
 			c.unparsable(err, buf[n:])
-			break
-		}
-		if !c.admitted && c.op.Kind != proto.OpNone && !c.enter() {
 			break
 		}
 		if k == 0 {
@@ -27,8 +26,10 @@ func (c *Client) Consume(buf []byte) (n, need int, deep bool) {
 		}
 		n += k
 		if c.op.Kind == proto.OpPub || c.op.Kind == proto.OpHPub {
+			c.heard = true
 			c.publish()
 		} else {
+			c.heard = c.heard || c.op.Kind != proto.OpPong
 			deep = true
 			c.do()
 		}
@@ -55,6 +56,10 @@ const maxStall = 10 * time.Millisecond
 
 // end hands over and writes what the chunk has brought about.
 func (c *Client) end() {
+	if c.heard {
+		c.heard = false
+		c.lastHeard.Store(c.lastIn.Load())
+	}
 	if n := c.counts; n.msgs > 0 {
 		c.inMsgs.Add(n.msgs)
 		c.inBytes.Add(n.bytes)

@@ -29,8 +29,9 @@ type Host interface {
 	ServerInfo() event.ServerInfo
 	// Info is INFO without what is particular to a client.
 	Info() proto.Info
-	// Admit registers a new client or refuses it with ErrMaxConnections. Gone
-	// is called once for every client that was admitted, when it is closed.
+	// Admit registers a new client or refuses it, with ErrMaxConnections if
+	// it is to be told. Gone is called once for every client, admitted or not,
+	// when it is closed.
 	Admit(*Client) error
 	Gone(*Client)
 	// Counters are the server's.

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 
+	"github.com/nats-lite/nats-lite/server/auth"
 	"github.com/nats-lite/nats-lite/server/conn"
 	"github.com/nats-lite/nats-lite/server/proto"
 )
@@ -15,10 +16,17 @@ const nonceBytes = 11
 func (c *Client) info() proto.Info {
 	i := c.host.Info()
 	i.ClientID = c.ID
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i.ClientIP = c.addr.ip
 	i.AuthRequired = c.host.Authenticator().RequiredFor(c.kind)
+	c.mu.Lock()
+	acc := c.acc
+	i.ClientIP = c.addr.ip
+	c.mu.Unlock()
+	i.MaxPayload = maxPayload(i.MaxPayload, acc)
+	if c.kind == auth.ConnInProcess {
+		// Nobody listens in there, so TLS is up to the client.
+		i.ClientIP = ""
+		i.TLSRequired, i.TLSAvailable = false, i.TLSRequired || i.TLSAvailable
+	}
 	return i
 }
 
@@ -46,7 +54,6 @@ func (c *Client) connectInfo() []byte {
 	i.ConnectInfo = true
 	i.RemoteAccount = c.fan.Account().Name()
 	i.IsSystem = c.fan.Account() == c.host.SystemAccount()
-	i.MaxPayload = c.parser.MaxPayload
 	return i.Append(nil)
 }
 

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/nats-lite/nats-lite/server/conn"
@@ -30,6 +29,13 @@ type pings struct {
 // ping answers a PING. The first answer is followed by INFO about the
 // connection.
 func (c *Client) ping() {
+	if c.left {
+		// After the PONG nothing may come for a subscription that is over: the
+		// client would drop it, although it counts as delivered.
+		c.left = false
+		c.fan.Flush()
+		c.target.Await()
+	}
 	c.send(proto.Pong)
 	if c.pinged || !c.admitted {
 		return
@@ -56,8 +62,9 @@ func (c *Client) pong() {
 	c.pings.out = 0
 }
 
-// startPings replaces the timer for authentication by the one for PINGs.
-func (c *Client) startPings() {
+// startPings replaces the timer that runs, for authentication or for PINGs, by
+// one for PINGs that sends the first one then.
+func (c *Client) startPings(in time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timer != nil {
@@ -66,8 +73,7 @@ func (c *Client) startPings() {
 	if c.closed {
 		return
 	}
-	first := firstPing + rand.N(firstPing/5)
-	c.timer = c.host.Clock().AfterFunc(min(first, c.settings.PingInterval), c.pingTick)
+	c.timer = c.host.Clock().AfterFunc(min(in, c.settings.PingInterval), c.pingTick)
 }
 
 // pingTick sends a PING if nothing was heard of the client for a while, and
@@ -80,22 +86,22 @@ func (c *Client) pingTick() {
 		c.mu.Unlock()
 		return
 	}
-	if c.pings.out >= s.PingMax {
+	heard := now.Sub(time.Unix(0, c.lastHeard.Load())) < s.PingInterval
+	due := !heard || c.pings.rttAt.IsZero() || now.Sub(c.pings.rttAt) > maxRTTAge
+	if due && c.pings.out >= s.PingMax {
 		c.mu.Unlock()
 		c.host.Counters().Stale.Add(1)
 		c.log.Debugf("%s - stale: no answer to %d PINGs", c, s.PingMax)
 		c.Disconnect(conn.StaleConnection, "Stale Connection")
 		return
 	}
-	heard := now.Sub(time.Unix(0, c.lastIn.Load())) < s.PingInterval
-	quiet := !heard || c.pings.rttAt.IsZero() || now.Sub(c.pings.rttAt) > maxRTTAge
-	if quiet {
+	if due {
 		c.pings.out++
 		c.pings.sent = now
 	}
 	c.timer.Reset(s.PingInterval)
 	c.mu.Unlock()
-	if quiet {
+	if due {
 		if c.log.TraceEnabled() {
 			c.traceOut([]byte(proto.Ping))
 		}

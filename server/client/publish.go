@@ -44,6 +44,7 @@ func (c *Client) publish() {
 			m.Subject = c.mapped
 		case subject.Dropped:
 			c.ok()
+			c.undelivered(m)
 			return
 		}
 	}
@@ -55,8 +56,8 @@ func (c *Client) publish() {
 	n := c.fan.Deliver(r, m)
 	c.counts.outMsgs += int64(n)
 	c.counts.outBytes += int64(n * m.Size())
-	if n == 0 && len(m.Reply) > 0 && c.noResponders {
-		c.noResponder(m)
+	if n == 0 {
+		c.undelivered(m)
 	}
 	if n > 16 && c.fan.Staged() > flushEarly {
 		c.fan.Flush()
@@ -107,12 +108,17 @@ func (c *Client) reserved(subj []byte) bool {
 
 func reservedReply(reply []byte) bool {
 	return bytes.HasPrefix(reply, serviceReply) || bytes.HasPrefix(reply, ackReply) ||
-		bytes.HasPrefix(reply, gatewayReply)
+		bytes.HasPrefix(reply, gatewayReply) || bytes.HasPrefix(reply, oldGatewayReply)
 }
 
-// noResponder answers a request that nobody got, at the client's own
-// subscription for the reply.
-func (c *Client) noResponder(m *account.Message) {
+// undelivered tells the sender of a request that nobody got it, by a message to
+// its own subscription for the reply. That is no delivery: it does not count
+// towards the subscription's maximum, and comes also to those who do not want to
+// hear themselves.
+func (c *Client) undelivered(m *account.Message) {
+	if len(m.Reply) == 0 || !c.noResponders {
+		return
+	}
 	c.mu.Lock()
 	var sub *account.Subscription
 	c.subs.each(func(s *account.Subscription) bool {
@@ -125,16 +131,20 @@ func (c *Client) noResponder(m *account.Message) {
 	if sub == nil {
 		return
 	}
-	body := make([]byte, 0, 64+len(m.Subject))
-	body = append(body, "NATS/1.0 503\r\nNats-Subject: "...)
-	body = append(body, m.Subject...)
-	body = append(body, "\r\n\r\n\r\n"...)
-	answer := account.Message{Subject: m.Reply, Body: body, HeaderLen: len(body) - len(proto.CRLF)}
+	size := len(noResponders) + len(m.Subject) + 2*len(proto.CRLF)
+	b := append(c.line[:0], 'H')
+	b = proto.AppendMsgPrefix(b, m.Reply, sub.SID)
+	b = proto.AppendHMsgTail(b, nil, size, size)
+	b = append(b, noResponders...)
+	b = append(b, m.Subject...)
+	b = append(b, proto.CRLF+proto.CRLF+proto.CRLF...)
+	c.line = b
 	if c.log.TraceEnabled() {
-		c.traceOut(fmt.Appendf(nil, "HMSG %s %s %d %d", m.Reply, sub.SID, answer.HeaderLen, answer.Size()))
+		c.traceOut(b)
 	}
-	if c.fan.DeliverTo(sub, &answer) {
-		c.counts.outMsgs++
-		c.counts.outBytes += int64(answer.Size())
-	}
+	c.fan.Own(b)
 }
+
+// noResponders is how the header of the answer to a request begins that nobody
+// got.
+const noResponders = "NATS/1.0 503\r\nNats-Subject: "

@@ -3,9 +3,9 @@ package client
 import (
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/nats-lite/nats-lite/server/auth"
@@ -37,50 +37,61 @@ var errRefused = errors.New("refused")
 // open does all that comes before the first operation. It returns bytes that
 // were read and not used. On an error the connection is closed.
 func (c *Client) open() (pre []byte, err error) {
-	if c.settings.ProxyProtocol {
-		if pre, err = c.readProxyHeader(); err != nil {
-			c.conn.Close(conn.ProtocolViolation, 0)
+	if err := c.host.Admit(c); err != nil {
+		return nil, c.turnAway(err)
+	}
+	t, inside := c.settings.TLS, c.kind == auth.ConnInProcess
+	// While silent, nothing is said to the client before TLS.
+	silent := t != nil && t.First && !inside
+	if silent && t.Fallback > 0 {
+		if pre, silent, err = c.listen(pre, t.Fallback); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.host.Admit(c); err != nil {
-		c.conn.Append(c.greeting())
-		c.conn.Append(proto.AppendErr(nil, err.Error()))
-		c.log.Errorf("%s - %v", c, err)
-		c.conn.Close(conn.MaxConnections, lastWords)
-		return nil, errRefused
-	}
-	t := c.settings.TLS
-	if t == nil || c.kind == auth.ConnInProcess {
+	if !silent {
 		c.greet()
+	}
+	if c.settings.ProxyProtocol {
+		// The header is optional: who connects directly may be waiting for
+		// INFO, so that comes before it.
+		if pre, err = c.readProxyHeader(pre); err != nil {
+			c.conn.Close(conn.ProtocolViolation, 0)
+			return nil, err
+		}
+		if silent && t.Fallback > 0 {
+			// What was heard may have been the proxy alone.
+			if pre, silent, err = c.listen(pre, t.Fallback); err != nil {
+				return nil, err
+			}
+			if !silent {
+				c.greet()
+			}
+		}
+	}
+	if t == nil {
 		return pre, nil
 	}
-	if t.First {
-		if t.Fallback == 0 {
-			return nil, c.secure(pre, true)
-		}
-		if len(pre) == 0 {
-			if pre, err = c.peek(t.Fallback); err != nil {
-				return nil, err
-			}
-		}
-		if len(pre) > 0 {
-			return nil, c.secure(pre, true)
-		}
-	}
-	c.greet()
-	if c.settings.AllowNonTLS {
-		if len(pre) == 0 {
-			if pre, err = c.peek(t.Timeout); err != nil {
-				return nil, err
-			}
-		}
+	if !silent && (c.settings.AllowNonTLS || inside) {
 		// A client that says nothing yet speaks first in clear.
-		if len(pre) == 0 || pre[0] != tlsHandshake {
-			return pre, nil
+		var spoke bool
+		if pre, spoke, err = c.listen(pre, t.Timeout); err != nil || !spoke || pre[0] != tlsHandshake {
+			return pre, err
 		}
 	}
-	return nil, c.secure(pre, false)
+	return nil, c.secure(pre, silent)
+}
+
+// turnAway ends the connection of a client that was not admitted.
+func (c *Client) turnAway(why error) error {
+	if !errors.Is(why, ErrMaxConnections) {
+		c.conn.Close(conn.ServerShutdown, 0)
+		return why
+	}
+	c.log.Errorf("%s - %v", c, why)
+	c.conn.Append(c.greeting())
+	c.conn.Append(proto.AppendErr(nil, why.Error()))
+	c.conn.Close(conn.MaxConnections, lastWords)
+	return errRefused
 }
 
 // tlsHandshake is the first byte of a client that speaks TLS.
@@ -92,16 +103,19 @@ func (c *Client) greet() {
 	c.conn.Flush()
 }
 
-// peek waits up to d for the client's first bytes and returns them; none if it
-// sends nothing.
-func (c *Client) peek(d time.Duration) ([]byte, error) {
+// listen waits up to d for bytes of the client, unless there are some in pre
+// already, and tells whether there are.
+func (c *Client) listen(pre []byte, d time.Duration) (heard []byte, ok bool, err error) {
+	if len(pre) > 0 {
+		return pre, true, nil
+	}
 	buf := make([]byte, 64)
 	n, err := c.readWithin(buf, d)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.conn.Close(conn.ClientClosed, 0)
-		return nil, err
+		return nil, false, err
 	}
-	return buf[:n], nil
+	return buf[:n], n > 0, nil
 }
 
 // readWithin reads once, for no longer than d.
@@ -114,33 +128,30 @@ func (c *Client) readWithin(buf []byte, d time.Duration) (int, error) {
 	return n, errors.Join(err, nc.SetReadDeadline(time.Time{}))
 }
 
-// readProxyHeader reads what a proxy says of the client, and returns what
-// follows it.
-func (c *Client) readProxyHeader() ([]byte, error) {
+// readProxyHeader reads what a proxy says of the client, of which pre was read
+// already, and returns what follows it.
+func (c *Client) readProxyHeader(pre []byte) ([]byte, error) {
 	until := c.host.Clock().Now().Add(proxyTimeout)
-	buf := make([]byte, 0, 512)
+	buf := append(make([]byte, 0, 512), pre...)
 	for {
-		if len(buf) == cap(buf) {
-			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+		h, used, err := proxyproto.Parse(buf)
+		switch {
+		case err == nil:
+			if h.Known {
+				c.mu.Lock()
+				c.addr = addr{h.Source.Addr().String(), int(h.Source.Port())}
+				c.mu.Unlock()
+			}
+			return c.discard(buf[used:], h.Skip, until)
+		case !errors.Is(err, proxyproto.ErrMore):
+			return nil, err
 		}
+		buf = slices.Grow(buf, 64)
 		n, err := c.readWithin(buf[len(buf):cap(buf)], until.Sub(c.host.Clock().Now()))
 		buf = buf[:len(buf)+n]
 		if n == 0 && err != nil {
 			return nil, err
 		}
-		h, used, err := proxyproto.Parse(buf)
-		if errors.Is(err, proxyproto.ErrMore) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if h.Known {
-			c.mu.Lock()
-			c.addr = addr{h.Source.Addr().String(), int(h.Source.Port())}
-			c.mu.Unlock()
-		}
-		return c.discard(buf[used:], h.Skip, until)
 	}
 }
 
@@ -185,8 +196,7 @@ func (c *Client) secure(pre []byte, first bool) error {
 	}
 	if err != nil {
 		c.log.Errorf("%s - TLS handshake error: %v", c, err)
-		var notTLS tls.RecordHeaderError
-		if errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &notTLS) {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			c.conn.Append(proto.AppendErr(nil, "Secure Connection - TLS Required"))
 		}
 		c.conn.Close(conn.TLSHandshakeFailure, lastWords)
@@ -218,13 +228,11 @@ func (p *prefixed) Read(b []byte) (int, error) {
 	return p.Conn.Read(b)
 }
 
-var _ io.Reader = (*prefixed)(nil)
-
 // startAuthTimer closes the connection if the client takes too long to say who
-// it is.
+// it is, where that is asked.
 func (c *Client) startAuthTimer() {
-	if c.host.Authenticator().AdmitsAnonymous(c.kind) {
-		c.startPings()
+	if !c.host.Authenticator().RequiredFor(c.kind) {
+		c.startPings(c.settings.PingInterval)
 		return
 	}
 	c.mu.Lock()

@@ -31,23 +31,22 @@ type tracer struct {
 // that.
 func (c *Client) tracer() *tracer {
 	header := c.msg.Header()
-	t := &tracer{now: c.host.Clock().Now}
-	if proto.HeaderValue(header, event.TraceOrigin) != nil {
+	dest, named := c.traceDest(header)
+	if dest == "" || proto.HeaderValue(header, event.TraceOrigin) != nil {
 		return nil
 	}
-	if dest := proto.HeaderValue(header, event.TraceDest); dest != nil {
-		t.dest, t.named = string(dest), true
-		if t.dest == "" || t.dest == event.TraceDisabled {
-			return nil
-		}
+	t := &tracer{
+		dest:   dest,
+		named:  named,
+		accept: string(proto.HeaderValue(header, event.AcceptEncoding)),
+		now:    c.host.Clock().Now,
+	}
+	if named {
 		switch strings.ToLower(string(proto.HeaderValue(header, event.TraceOnly))) {
 		case "1", "true", "on":
 			t.only = true
 		}
-	} else if t.dest = c.sampled(header); t.dest == "" {
-		return nil
 	}
-	t.accept = string(proto.HeaderValue(header, event.AcceptEncoding))
 	t.trace.Server = c.host.ServerInfo()
 	t.trace.Request = event.TraceRequest{Header: make(map[string][]string), Size: c.msg.Size()}
 	proto.Headers(header, func(name, value []byte) bool {
@@ -66,12 +65,22 @@ func (c *Client) tracer() *tracer {
 	return t
 }
 
-// sampled is the account's trace destination if the message has a sampled
-// traceparent header and its lot was drawn.
-func (c *Client) sampled(header []byte) string {
+// traceDest is where the trace of a message goes, "" if there is to be none, and
+// whether the message itself says so. Otherwise it has a sampled traceparent
+// header, the account has a destination, and the lot was drawn. It allocates
+// nothing for a message that is not traced.
+func (c *Client) traceDest(header []byte) (dest string, named bool) {
+	if named := proto.HeaderValue(header, event.TraceDest); named != nil {
+		// It is about to stand in lines of the protocol, where blanks and line
+		// ends would not stay what they are. TraceDisabled has a blank, too.
+		if !subject.IsLiteral(named) || bytes.ContainsFunc(named, func(r rune) bool { return r <= ' ' }) {
+			return "", false
+		}
+		return string(named), true
+	}
 	d := c.fan.Account().Trace()
 	if d == nil {
-		return ""
+		return "", false
 	}
 	on := false
 	proto.Headers(header, func(name, value []byte) bool {
@@ -79,9 +88,9 @@ func (c *Client) sampled(header []byte) string {
 		return !on
 	})
 	if !on || d.Sampling < 100 && int(c.fan.Random(100)) >= d.Sampling {
-		return ""
+		return "", false
 	}
-	return d.Subject
+	return d.Subject, false
 }
 
 // publishTraced is publish for a message that is traced.
@@ -91,11 +100,16 @@ func (c *Client) publishTraced(t *tracer) {
 	if dest := []byte(t.dest); t.named && !c.mayPublish(c.fan.Routes(dest), &account.Message{Subject: dest}) {
 		return
 	}
-	if to, outcome := c.fan.Account().Mapper().Map(nil, m.Subject, c.fan.Random); outcome == subject.Mapped {
-		t.add(event.SubjectMapping{Type: "sm", Time: t.now(), To: string(to)})
+	to, outcome := c.fan.Account().Mapper().Map(nil, m.Subject, c.fan.Random)
+	if outcome != subject.Unmapped {
+		t.add(event.SubjectMapping{Type: "sm", Time: t.now(), To: string(to)}) // "" if dropped
+	}
+	switch outcome {
+	case subject.Mapped:
 		m.Subject = to
-	} else if outcome == subject.Dropped {
+	case subject.Dropped:
 		c.ok()
+		c.undelivered(m)
 		c.sendTrace(t)
 		return
 	}
@@ -111,8 +125,8 @@ func (c *Client) publishTraced(t *tracer) {
 		c.counts.outMsgs += int64(n)
 		c.counts.outBytes += int64(n * m.Size())
 	}
-	if n == 0 && len(m.Reply) > 0 && c.noResponders {
-		c.noResponder(m)
+	if n == 0 {
+		c.undelivered(m)
 	}
 	c.sendTrace(t)
 }

@@ -51,37 +51,75 @@ func (c *Client) subscribe() {
 		c.denied(s)
 		return
 	}
-	perms := c.perms.Load()
-	if !perms.CanSubscribe(s.Subject, s.Queue) {
+	perms, result := c.enlist(s)
+	switch result {
+	case enlisted:
+		if err := c.fan.Account().Subscribe(s); err != nil {
+			panic("client: valid subject refused: " + err.Error())
+		}
+		c.made(s, perms)
+	case known:
+		// The first subscription of that name stays; so it has always been.
+	case notAllowed:
 		c.denied(s)
 		return
+	case tooMany:
+		c.log.Errorf("%s - maximum subscriptions exceeded: limit is %d", c, c.maxSubs)
+		c.sendErr("maximum subscriptions exceeded")
+		return
+	case gone:
+		c.stopped = true
+		return
+	}
+	c.ok()
+}
+
+// enlisting is what became of a subscription that was to be made.
+type enlisting int
+
+const (
+	enlisted enlisting = iota
+	known
+	notAllowed
+	tooMany
+	gone
+)
+
+// enlist takes a subscription into the client's table, if it may, by the
+// permissions that it returns.
+func (c *Client) enlist(s *account.Subscription) (perms *auth.Compiled, result enlisting) {
+	perms = c.perms.Load()
+	if !perms.CanSubscribe(s.Subject, s.Queue) {
+		return perms, notAllowed
 	}
 	if perms.NeedsDeliveryFilter(s.Subject, s.Queue) {
 		s.Filter = deliveryFilter{c}
 	}
-
 	c.mu.Lock()
-	full := c.maxSubs >= 0 && c.subs.len() >= c.maxSubs
-	known := c.subs.get(s.SID) != nil
-	if !full && !known && !c.closed {
-		c.subs.add(s)
-	}
-	c.mu.Unlock()
+	defer c.mu.Unlock()
 	switch {
-	case known:
-		// The first subscription of that name stays; so it has always been.
-	case full:
-		c.log.Errorf("%s - maximum subscriptions exceeded: limit is %d", c, c.maxSubs)
-		c.sendErr("maximum subscriptions exceeded")
-		return
-	default:
-		if err := c.fan.Account().Subscribe(s); err != nil {
-			c.forget(s)
-			c.sendErr("Invalid Subject")
-			return
-		}
+	case c.closed:
+		return perms, gone
+	case c.maxSubs >= 0 && c.subs.len() >= c.maxSubs:
+		return perms, tooMany
+	case c.subs.get(s.SID) != nil:
+		return perms, known
 	}
-	c.ok()
+	c.subs.add(s)
+	c.making = s
+	return perms, enlisted
+}
+
+// made settles that a subscription is in the account. Who changes permissions
+// leaves the one that is being made alone, so it is checked here if they are
+// others by now.
+func (c *Client) made(s *account.Subscription, by *auth.Compiled) {
+	c.mu.Lock()
+	c.making = nil
+	c.mu.Unlock()
+	if perms := c.perms.Load(); perms != by {
+		c.recheckSub(s, perms)
+	}
 }
 
 // texts copies three slices into one string, and returns its parts.
@@ -123,22 +161,30 @@ func (c *Client) unsubscribe() {
 	c.fan.Settle()
 	c.mu.Lock()
 	s := c.subs.get(string(c.op.SID))
+	over := s != nil && (c.op.Max <= 0 || s.SetMax(int64(c.op.Max)))
+	if over {
+		c.subs.remove(s)
+	}
 	c.mu.Unlock()
-	if s != nil && (c.op.Max <= 0 || s.SetMax(int64(c.op.Max))) {
-		c.forget(s)
+	if over {
+		c.fan.Account().Unsubscribe(s)
+		c.left = true
 	}
 	c.ok()
 }
 
-// forget removes a subscription. It may be called by any goroutine.
-func (c *Client) forget(s *account.Subscription) {
+// forget removes a subscription and reports whether it was open. It may be
+// called by any goroutine.
+func (c *Client) forget(s *account.Subscription) bool {
 	c.mu.Lock()
 	c.subs.remove(s)
 	acc := c.acc
 	c.mu.Unlock()
-	if acc != nil && s.Close() {
-		acc.Unsubscribe(s)
+	if acc == nil || !s.Close() {
+		return false
 	}
+	acc.Unsubscribe(s)
+	return true
 }
 
 // Accept, Flush, Exhausted and TrackReply are account.Receiver's.
@@ -152,4 +198,3 @@ func (c *Client) TrackReply(reply []byte) {
 }
 
 var _ account.Filter = deliveryFilter{}
-var _ *auth.Responses

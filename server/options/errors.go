@@ -44,6 +44,16 @@ func (ps Problems) String() string {
 	return strings.Join(lines, "\n")
 }
 
+// placed puts the place of a syntax error in front of its text, which by itself
+// names a line but no file: with includes that is not enough.
+func placed(err error) error {
+	e, ok := errors.AsType[*conf.Error](err)
+	if !ok || strings.Contains(e.Msg, e.Pos.String()) {
+		return err
+	}
+	return fmt.Errorf("%v: %w", e.Pos, err)
+}
+
 // PrintError writes an error of this package the way operators of NATS servers
 // know it: after the name of the program, and with an empty line after the
 // problems of a file.

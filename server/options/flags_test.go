@@ -247,7 +247,7 @@ func TestInvocations(t *testing.T) {
 		}
 	})
 	t.Run("syntax", func(t *testing.T) {
-		if _, _, err := parseArgs("-c " + broken); err == nil || !strings.HasPrefix(err.Error(), "Parse error on line 2: ") {
+		if _, _, err := parseArgs("-c " + broken); err == nil || !strings.HasPrefix(err.Error(), broken+":2:1: Parse error on line 2: ") {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -15,7 +15,7 @@ import (
 func FromFile(path string, overrides ...func(*Options)) (*Options, Problems, error) {
 	c, err := conf.ParseFile(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, placed(err)
 	}
 	return fromConfig(c, os.ReadFile, overrides)
 }
@@ -25,7 +25,7 @@ func FromFile(path string, overrides ...func(*Options)) (*Options, Problems, err
 func FromBytes(text []byte, name string, overrides ...func(*Options)) (*Options, Problems, error) {
 	c, err := conf.Parse(text, name)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, placed(err)
 	}
 	o, warnings, err := fromConfig(c, os.ReadFile, overrides)
 	if err != nil {

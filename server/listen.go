@@ -30,6 +30,7 @@ func (s *Server) Start() error {
 	opts := s.opts.Load()
 	s.banner(opts)
 	if err := s.open(opts); err != nil {
+		s.log.Fatalf("%v", err)
 		s.Shutdown()
 		return err
 	}

@@ -455,6 +455,10 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		p := s.greeted()
 		p.send(`CONNECT {"user":"a","pass":"s3cret","nkey":"s3cret","jwt":"eyJ0"}` + "\r\n")
 		p.wantErr("Authorization Violation")
+		for _, mistyped := range []string{"CONNEKT {", "CONNECTED{", "CONNECT!{", "CONNECT {x", "CONNECT {{"} {
+			p := s.greeted()
+			p.send(mistyped + `"pass":"s3cret"}` + "\r\n")
+		}
 		log := s.log()
 		if strings.Contains(log, "s3cret") || strings.Contains(log, "right") {
 			t.Errorf("secrets in the log:\n%s", log)
@@ -465,4 +469,39 @@ func TestSecretsAreNotLogged(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What of the protocol is logged, if that is asked for.
+func TestTraceLog(t *testing.T) {
+	const accounts = "\naccounts { S { users: [{user: s, password: s}] }, A { users: [{user: a, password: a}] } }\nsystem_account: S"
+	for _, tc := range []struct {
+		name, config, user string
+		shown, hidden      []string
+	}{
+		{"nothing", "debug: true", "a", nil, []string{"<<-", "->>"}},
+		{"all", "trace: true", "a", []string{"<<- [SUB a 1]", "<<- [PUB a r 10]", `MSG_PAYLOAD: ["0123456789"]`, "<<- [HPUB b 18 22]", "->> [PONG]", "->> [+OK]", "->> [-ERR 'Invalid Subject']"}, nil},
+		{"the beginning of payloads", "trace: true\nmax_traced_msg_len: 4", "a", []string{`MSG_PAYLOAD: ["0123"...]`}, []string{"01234"}},
+		{"headers", "trace_headers: true", "a", []string{`MSG_PAYLOAD: ["NATS/1.0\r\nK: v"]`}, []string{"0123", "tail"}},
+		{"not of the system account", "trace: true", "s", nil, []string{"SUB a", "MSG_PAYLOAD", "PONG"}},
+		{"of the system account, too", "trace_verbose: true", "s", []string{"<<- [SUB a 1]", `MSG_PAYLOAD: ["0123456789"]`, "->> [PONG]"}, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			script(t, tc.config+accounts, func(s *site) {
+				p := s.greeted()
+				p.sendf(`CONNECT {"headers":true,%s}`+"\r\n", as(tc.user))
+				p.send(lines("SUB a 1", "PUB a r 10", "0123456789", "SUB . 2") + "HPUB " + hmsg("b", "tail", "K: v") + "PING\r\n")
+				log := s.log()
+				for _, text := range tc.shown {
+					if !strings.Contains(log, text) {
+						t.Errorf("no %q in the log:\n%s", text, log)
+					}
+				}
+				for _, text := range tc.hidden {
+					if strings.Contains(log, text) {
+						t.Errorf("%q in the log:\n%s", text, log)
+					}
+				}
+			})
+		})
+	}
 }

@@ -335,6 +335,30 @@ func TestOrderUnderManyPublishers(t *testing.T) {
 	})
 }
 
+// A message to many is not all kept in memory until the next.
+func TestLargeMessagesToMany(t *testing.T) {
+	script(t, "", func(s *site) {
+		const size, n = 1 << 20, 20
+		pub := s.connect()
+		var subs []*peer
+		for range n {
+			p := s.connect()
+			p.send("SUB a 1\r\n")
+			p.ping()
+			subs = append(subs, p)
+		}
+		payload := strings.Repeat("x", size)
+		for range 3 {
+			pub.pub("a", payload)
+		}
+		pub.ping()
+		want := strings.Repeat(lines(fmt.Sprintf("MSG a 1 %d", size), payload), 3)
+		for _, p := range subs {
+			p.wantOnly(want)
+		}
+	})
+}
+
 // Subscriptions come and go with their connections.
 func TestSubscriptionsEndWithTheConnection(t *testing.T) {
 	script(t, "", func(s *site) {

@@ -257,6 +257,23 @@ func TestReloadMappings(t *testing.T) {
 	})
 }
 
+// Another address is for those who come.
+func TestReloadAdvertise(t *testing.T) {
+	script(t, "client_advertise: one.example", func(s *site) {
+		p := s.greeted()
+		p.send(quiet + `,"protocol":1}` + "\r\nPING\r\n")
+		p.want("PONG\r\n")
+		if i := p.wantInfo(); i.text("host") != "one.example" {
+			t.Errorf("host %q", i.text("host"))
+		}
+		s.reload("client_advertise: 'two.example:99'")
+		p.ping()
+		if i := s.dial().wantInfo(); i.text("host") != "two.example" || i.number("port") != 99 {
+			t.Errorf("INFO %v", i.fields)
+		}
+	})
+}
+
 // A configuration that cannot be taken over changes nothing.
 func TestReloadRefused(t *testing.T) {
 	script(t, "max_payload: 100", func(s *site) {

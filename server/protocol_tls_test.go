@@ -120,7 +120,7 @@ func TestTLSModes(t *testing.T) {
 					if tc.client == silent && strings.HasPrefix(tc.block, "handshake_first: 300ms") {
 						time.Sleep(300*time.Millisecond - 1)
 						c.wantIdle()
-						time.Sleep(1)
+						time.Sleep(time.Nanosecond)
 					}
 					if tc.info != nil {
 						check(c.wantInfo())
@@ -142,7 +142,7 @@ func TestTLSModes(t *testing.T) {
 					c.wantIdle()
 					time.Sleep(tc.after - time.Since(start) - 1)
 					c.wantIdle()
-					time.Sleep(1)
+					time.Sleep(time.Nanosecond)
 				}
 				c.want(tc.told)
 				got, end := c.settle()
@@ -385,7 +385,7 @@ func TestProxyProtocol(t *testing.T) {
 				p.send(begin)
 				time.Sleep(5*second - 1)
 				p.wantIdle()
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				p.wantClosed()
 			})
 		}

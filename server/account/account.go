@@ -137,19 +137,6 @@ func (a *Account) UnsubscribeAll(subs []*Subscription) {
 	a.subs.RemoveMany(items)
 }
 
-// Replace puts a subscription to the same subject and queue in the place of
-// another. Each message goes to one of them. If it fails, old stays.
-func (a *Account) Replace(old, new *Subscription) error {
-	new.replaces.Store(old)
-	defer new.replaces.Store(nil)
-	if err := a.Subscribe(new); err != nil {
-		return err
-	}
-	// It stays open: a publisher may be about to choose it in this moment.
-	a.subs.Remove(old.Subject, old.Queue, old)
-	return nil
-}
-
 // Publish delivers a message of the server's own and has it written. Receivers
 // that are behind are not waited for.
 func (a *Account) Publish(m *Message) (delivered int) {

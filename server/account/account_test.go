@@ -23,17 +23,13 @@ func TestSubscribeAndCloseAtTheSameTime(t *testing.T) {
 		a := New("A")
 		for range 2000 {
 			s := &Subscription{Subject: "a.*", Queue: "q", Target: &Target{Receiver: sink{}}}
-			other := &Subscription{Subject: "a.*", Queue: "q", Target: s.Target}
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				if err := a.Subscribe(s); err != nil {
 					t.Error(err)
 				}
-				if err := a.Replace(s, other); err != nil {
-					t.Error(err)
-				}
 			})
-			wg.Go(func() { a.UnsubscribeAll([]*Subscription{other}) })
+			wg.Go(func() { a.UnsubscribeAll([]*Subscription{s}) })
 			wg.Wait()
 		}
 		if n := a.Interest().Len(); n != 0 {
@@ -51,9 +47,6 @@ func TestSubscribeInvalidSubject(t *testing.T) {
 	bad := &Subscription{Subject: "a..b"}
 	if err := a.Subscribe(bad); !errors.Is(err, subject.ErrInvalidSubject) {
 		t.Errorf("Subscribe: %v", err)
-	}
-	if err := a.Replace(good, bad); !errors.Is(err, subject.ErrInvalidSubject) {
-		t.Errorf("Replace: %v", err)
 	}
 	if got := a.Subscriptions(""); !slices.Equal(got, []*Subscription{good}) {
 		t.Errorf("left are %v", got)

@@ -155,7 +155,7 @@ func (f *Fanout) deliver(rt *route, m *Message) bool {
 	if t.closed.Load() || t == f.self && !f.echo {
 		return false
 	}
-	if sub.Filter != nil && !sub.Filter.CanDeliver(m.Subject, sub.Queue) {
+	if sub.filtered.Load() && !sub.Filter.CanDeliver(m.Subject, sub.Queue) {
 		return false
 	}
 	st := rt.stage

@@ -73,8 +73,8 @@ func (f *Fanout) Routes(subject []byte) *Routes {
 // resolve looks up the routes of a subject. r may hold old ones.
 func (f *Fanout) resolve(r *Routes, subject []byte, gen uint64) {
 	found := &f.cache.result
-	f.acc.subs.Match(subject, found)
 	r.gen = gen
+	f.acc.subs.Match(subject, found)
 	// Most changes of interest are about other subjects.
 	if !r.leadTo(found) {
 		before := r.weight()
@@ -134,9 +134,6 @@ func (r *Routes) replace(found *sublist.Result[*Subscription], subject []byte) {
 func (r *Routes) appendRoutes(dst []route, subs []*Subscription, subject []byte) []route {
 	dst = slices.Grow(dst, len(subs))
 	for _, sub := range subs {
-		if old := sub.replaces.Load(); old != nil && slices.Contains(subs, old) {
-			continue
-		}
 		rt := route{sub: sub}
 		if !r.scratch && sub.Handler == nil {
 			start := len(r.prefixes)

@@ -18,7 +18,7 @@ type Subscription struct {
 	// Handler is called with each message on the publisher's goroutine. It must
 	// not block nor keep the message. Filter and maximum are not for handlers.
 	Handler func(*Message)
-	// Filter, if there is one, refuses single messages.
+	// Filter refuses single messages while it is switched on; see SetFiltered.
 	Filter Filter
 
 	// max is the number of messages after which the subscription ends; 0 is
@@ -26,16 +26,13 @@ type Subscription struct {
 	max       atomic.Int64
 	delivered atomic.Int64
 	closed    atomic.Bool
+	filtered  atomic.Bool
 
 	Subject string
 	// Queue is the queue group, "" for a plain subscription.
 	Queue string
 	// SID is the client's name for it.
 	SID string
-
-	// replaces is the subscription that this one is about to replace. As long
-	// as that is in the account, too, it gets the messages.
-	replaces atomic.Pointer[Subscription]
 }
 
 // Filter decides per message whether a subscription may have it. It is called
@@ -99,15 +96,12 @@ func (s *Subscription) exhausted() {
 	}
 }
 
-// Replacement returns an open subscription that goes on where s is, for changing
-// what cannot be changed in s: see Account.Replace. What publishers have
-// delivered and not yet counted is not in its count.
-func (s *Subscription) Replacement() *Subscription {
-	n := &Subscription{Subject: s.Subject, Queue: s.Queue, SID: s.SID, Target: s.Target, Handler: s.Handler}
-	n.max.Store(s.max.Load())
-	n.delivered.Store(s.delivered.Load())
-	return n
-}
+// SetFiltered says whether the Filter is asked about each message, and may be
+// changed at any time.
+func (s *Subscription) SetFiltered(on bool) { s.filtered.Store(on) }
+
+// Filtered tells whether the Filter is asked.
+func (s *Subscription) Filtered() bool { return s.filtered.Load() }
 
 // Target is the receiving end of a connection.
 type Target struct {

@@ -33,6 +33,7 @@ func TestTrace(t *testing.T) {
 		}
 		for _, s := range subs {
 			s.Subject = "odd"
+			s.SetFiltered(s.Filter != nil)
 			if err := a.Subscribe(s.Subscription); err != nil {
 				t.Fatal(err)
 			}

@@ -175,9 +175,6 @@ func (c *Client) Account() *account.Account {
 	return c.acc
 }
 
-// Kind is how the client is connected.
-func (c *Client) Kind() auth.ConnectionType { return c.kind }
-
 // String names the client in log lines.
 func (c *Client) String() string {
 	c.mu.Lock()

@@ -17,7 +17,8 @@ func (c *Client) Accept(l *chunk.List, msgs, bytes int64) (behind <-chan struct{
 func (c *Client) Flush() { c.conn.Flush() }
 
 // Disconnect ends the connection, with an error to the client unless text is
-// "". It may be called by any goroutine but the connection's own.
+// "". It may be called by any goroutine. What the reading goroutine has staged
+// for the client itself is lost; fail is for that.
 func (c *Client) Disconnect(r conn.Reason, text string) {
 	if text != "" {
 		c.conn.Append(proto.AppendErr(nil, text))

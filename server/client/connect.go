@@ -109,8 +109,11 @@ func (c *Client) login(req proto.Connect) bool {
 	c.newFanout()
 	if c.host.Authenticator() != authn {
 		c.Recheck() // which a reload has just done with all others
+		c.mu.Lock()
+		c.stopped = c.closed
+		c.mu.Unlock()
 	}
-	return true
+	return !c.stopped
 }
 
 // reasons are what connections are closed for when authentication refuses them.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -25,16 +26,25 @@ func (c *Client) Consume(buf []byte) (n, need int, deep bool) {
 			break
 		}
 		n += k
-		if c.op.Kind == proto.OpPub || c.op.Kind == proto.OpHPub {
+		switch c.op.Kind {
+		case proto.OpPub, proto.OpHPub:
 			c.heard = true
 			c.publish()
-		} else {
-			c.heard = c.heard || c.op.Kind != proto.OpPong
+		case proto.OpPing:
+			c.heard = true
+			c.do()
+		case proto.OpPong:
+			c.do()
+		default:
+			c.heard = true
 			deep = true
 			c.do()
 		}
 	}
 	c.end()
+	// They point into buf, and an idle client must not hold on to that.
+	c.op = proto.Op{}
+	c.msg.Subject, c.msg.Reply, c.msg.Body = nil, nil, nil
 	return n, need, deep
 }
 
@@ -147,13 +157,20 @@ func (c *Client) unparsable(err error, buf []byte) {
 		c.log.Errorf("%s - maximum control line exceeded: limit is %d", c, c.parser.MaxControlLine)
 		c.fail(conn.MaxControlLine, "maximum control line exceeded")
 	case errors.Is(err, proto.ErrBadArgs):
-		c.log.Errorf("%s - malformed arguments near %q", c, snippet(buf))
+		c.log.Errorf("%s - malformed arguments near %q", c, firstWord(buf))
 		c.fail(conn.ProtocolViolation, "")
 	default:
-		c.log.Errorf("%s - unknown protocol operation near %q", c, snippet(buf))
+		c.log.Errorf("%s - unknown protocol operation near %q", c, firstWord(buf))
 		c.fail(conn.ParseError, "Unknown Protocol Operation")
 	}
 }
 
-// snippet is the start of unparsable input, for the log.
-func snippet(b []byte) []byte { return b[:min(len(b), 32)] }
+// firstWord is what unparsable input begins with, for the log. Of what follows
+// nobody knows what it is: it may be a secret of a CONNECT with a mistake in it.
+func firstWord(b []byte) []byte {
+	b = b[:min(len(b), 32)]
+	if i := bytes.IndexAny(b, " \t\r\n{"); i >= 0 {
+		b = b[:i]
+	}
+	return b
+}

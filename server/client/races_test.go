@@ -96,8 +96,8 @@ func TestSubscribeWhilePermissionsChange(t *testing.T) {
 		c.Consume([]byte("SUB secret 1\r\nSUB > 2\r\n"))
 		wg.Wait()
 		for _, s := range h.accounts["A"].Subscriptions("") {
-			if s.Subject == "secret" || s.Filter == nil {
-				t.Fatalf("subscription to %q, filtered: %v", s.Subject, s.Filter != nil)
+			if s.Subject == "secret" || !s.Filtered() {
+				t.Fatalf("subscription to %q, filtered: %v", s.Subject, s.Filtered())
 			}
 		}
 	}

@@ -76,8 +76,8 @@ func (c *Client) turnOut(before auth.Identity, err error) {
 	c.Disconnect(conn.CredentialsRevoked, "")
 }
 
-// recheckSub removes a subscription that new permissions do not allow, or puts
-// one in its place that has the filter they need.
+// recheckSub removes a subscription that new permissions do not allow, or has it
+// filtered as they need.
 func (c *Client) recheckSub(s *account.Subscription, perms *auth.Compiled) {
 	c.mu.Lock()
 	leave := c.making == s
@@ -94,27 +94,7 @@ func (c *Client) recheckSub(s *account.Subscription, perms *auth.Compiled) {
 		c.conn.Append(proto.AppendErr(nil, text))
 		return
 	}
-	filter := perms.NeedsDeliveryFilter(s.Subject, s.Queue)
-	if filter == (s.Filter != nil) {
-		return
-	}
-	c.mu.Lock()
-	if c.subs.get(s.SID) != s || c.closed {
-		c.mu.Unlock()
-		return // it has just gone
-	}
-	other := s.Replacement()
-	if filter {
-		other.Filter = deliveryFilter{c}
-	}
-	c.subs.remove(s)
-	c.subs.add(other)
-	acc := c.acc
-	c.mu.Unlock()
-	if err := acc.Replace(s, other); err != nil {
-		// The subject was good enough before.
-		panic("client: subscription cannot be replaced: " + err.Error())
-	}
+	s.SetFiltered(perms.NeedsDeliveryFilter(s.Subject, s.Queue))
 }
 
 // CheckTLS asks check about the client's TLS connection and returns whether all

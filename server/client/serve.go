@@ -3,6 +3,7 @@ package client
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -55,8 +56,7 @@ func (c *Client) open() (pre []byte, err error) {
 		// The header is optional: who connects directly may be waiting for
 		// INFO, so that comes before it.
 		if pre, err = c.readProxyHeader(pre); err != nil {
-			c.conn.Close(conn.ProtocolViolation, 0)
-			return nil, err
+			return nil, c.misproxied(err)
 		}
 		if silent && t.Fallback > 0 {
 			// What was heard may have been the proxy alone.
@@ -153,6 +153,22 @@ func (c *Client) readProxyHeader(pre []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// misproxied ends the connection of a client that has no PROXY header to speak
+// of. Who only looks whether the port is open is no error.
+func (c *Client) misproxied(why error) error {
+	switch {
+	case errors.Is(why, proxyproto.ErrMalformed):
+		c.log.Errorf("%s - %v", c, why)
+		c.conn.Close(conn.ProtocolViolation, 0)
+		return errRefused
+	case errors.Is(why, io.EOF):
+		c.conn.Close(conn.ClientClosed, 0)
+	default:
+		c.conn.Close(conn.ReadError, 0)
+	}
+	return why
 }
 
 // discard passes over the next n bytes, of which pre are the first, and returns

@@ -9,10 +9,11 @@ import (
 
 // These write the protocol to the log, when that is asked for.
 
-// traceable tells whether the client's protocol is logged at all.
+// traceable tells whether the client's protocol is logged at all. It may be
+// called by any goroutine.
 func (c *Client) traceable() bool {
 	acc := c.Account()
-	return acc == nil || acc != c.host.SystemAccount() || c.settings.Trace.System
+	return acc == nil || acc != c.host.SystemAccount() || c.host.Settings().Trace.System
 }
 
 // traceOp logs the operation that was read.

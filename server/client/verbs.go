@@ -28,7 +28,7 @@ func (c *Client) do() {
 	case proto.OpPong:
 		c.pong()
 	case proto.OpErr:
-		c.log.Errorf("%s - client error: %s", c, snippet(c.op.Args))
+		c.log.Errorf("%s - client error: %s", c, c.op.Args)
 		c.fail(conn.ClientClosed, "")
 	}
 }
@@ -92,9 +92,8 @@ func (c *Client) enlist(s *account.Subscription) (perms *auth.Compiled, result e
 	if !perms.CanSubscribe(s.Subject, s.Queue) {
 		return perms, notAllowed
 	}
-	if perms.NeedsDeliveryFilter(s.Subject, s.Queue) {
-		s.Filter = deliveryFilter{c}
-	}
+	s.Filter = deliveryFilter{c}
+	s.SetFiltered(perms.NeedsDeliveryFilter(s.Subject, s.Queue))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {

@@ -39,8 +39,6 @@ type Server struct {
 	authn    atomic.Pointer[auth.Authenticator]
 	accounts atomic.Pointer[accounts]
 	info     atomic.Pointer[proto.Info]
-	// noStall is shared by the connections of all settings.
-	noStall atomic.Bool
 
 	// reloading is held by the one reload under way.
 	reloading sync.Mutex
@@ -178,7 +176,6 @@ func (s *Server) prepare(opts *options.Options) (*parts, error) {
 
 // adopt puts parts into force.
 func (s *Server) adopt(opts *options.Options, p *parts) {
-	s.noStall.Store(opts.NoFastProducerStall)
 	s.opts.Store(opts)
 	p.accounts.apply()
 	s.accounts.Store(p.accounts)

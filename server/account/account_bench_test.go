@@ -17,6 +17,7 @@ func (sink) Flush()                                           {}
 func (sink) Exhausted(*Subscription)                          {}
 func (sink) Name() string                                     { return "sink" }
 func (sink) TrackReply([]byte)                                {}
+func (sink) Behind() bool                                     { return false }
 
 // sinks subscribes n connections to a subject.
 func sinks(tb testing.TB, a *Account, n int, subject, queue string) {

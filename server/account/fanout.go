@@ -152,7 +152,7 @@ func (f *Fanout) deliver(rt *route, m *Message) bool {
 		return true
 	}
 	t := sub.Target
-	if t.closed.Load() || t == f.self && !f.echo {
+	if t.closed.Load() || t == f.self && !f.echo || t.leftOut() {
 		return false
 	}
 	if sub.filtered.Load() && !sub.Filter.CanDeliver(m.Subject, sub.Queue) {

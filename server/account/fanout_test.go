@@ -869,3 +869,47 @@ func (c *counter) Exhausted(s *Subscription) {
 func (c *counter) Name() string { return "counter" }
 
 func (c *counter) TrackReply([]byte) {}
+func (c *counter) Behind() bool      { return false }
+
+// Is a target that is slow left out, a queue group's message given to another
+// member, and the slow one let in again once it has caught up?
+func TestSlowTargetsAreLeftOut(t *testing.T) {
+	a := New("A")
+	slow, other := newRecorder(1, true), newRecorder(2, true)
+	for _, s := range []*Subscription{
+		{Subject: "a", SID: "1", Target: &slow.Target},
+		{Subject: "q", Queue: "g", SID: "2", Target: &slow.Target},
+		{Subject: "q", Queue: "g", SID: "3", Target: &other.Target},
+	} {
+		if err := a.Subscribe(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := a.NewFanout(Config{Self: &slow.Target})
+	slow.slow = true
+	slow.SetSlow()
+	if n := send(f, "a", "1"); n != 0 {
+		t.Errorf("went to %d", n)
+	}
+	for range 20 {
+		if n := send(f, "q", "2"); n != 1 {
+			t.Errorf("went to %d members", n)
+		}
+	}
+	f.OwnString("PONG\r\n") // it still gets what is no message
+	f.Flush()
+	if got := slow.take(); got != "PONG\r\n" {
+		t.Errorf("the slow one got %q", got)
+	}
+	if got, want := other.take(), strings.Repeat(encode(NewMessage("q", []byte("2")), "3", true), 20); got != want {
+		t.Errorf("the other got %q", got)
+	}
+	slow.slow = false
+	if n := send(f, "a", "3"); n != 1 {
+		t.Errorf("went to %d when it had caught up", n)
+	}
+	f.Flush()
+	if got, want := slow.take(), encode(NewMessage("a", []byte("3")), "1", true); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

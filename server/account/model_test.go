@@ -22,6 +22,8 @@ type recorder struct {
 	exhausted   []*Subscription
 	onExhausted func(*Subscription)
 	behind      chan struct{}
+	// slow is what it says when it is asked whether it is behind.
+	slow bool
 	// log is where it says what was called, together with others.
 	log *[]string
 }
@@ -52,6 +54,8 @@ func (r *recorder) Exhausted(s *Subscription) {
 }
 
 func (r *recorder) Name() string { return fmt.Sprint("target-", r.ID) }
+
+func (r *recorder) Behind() bool { return r.slow }
 
 func (r *recorder) TrackReply(reply []byte) { r.tracked = append(r.tracked, string(reply)) }
 

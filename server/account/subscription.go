@@ -113,6 +113,7 @@ type Target struct {
 	headers atomic.Bool
 	replies atomic.Bool
 	closed  atomic.Bool
+	slow    atomic.Bool
 	// staging has the publishers that hold something for the target.
 	staging barrier
 }
@@ -131,6 +132,9 @@ type Receiver interface {
 	// Exhausted says that a subscription has had its maximum. It is called once
 	// for a maximum that is not changed again.
 	Exhausted(*Subscription)
+	// Behind tells whether the connection still has so much queued that it is
+	// left out; it is asked about targets with SetSlow only.
+	Behind() bool
 	// Name is what the connection calls itself, for traces.
 	Name() string
 	// TrackReply notes that the connection got a request and may answer it.
@@ -147,3 +151,19 @@ func (t *Target) SetTracksReplies(on bool) { t.replies.Store(on) }
 
 // Close makes publishers pass the target over, for good.
 func (t *Target) Close() { t.closed.Store(true) }
+
+// SetSlow has publishers leave the target out until its receiver is no longer
+// behind.
+func (t *Target) SetSlow() { t.slow.Store(true) }
+
+// leftOut tells whether the target gets no messages because it is slow.
+func (t *Target) leftOut() bool {
+	if !t.slow.Load() {
+		return false
+	}
+	if t.Receiver.Behind() {
+		return true
+	}
+	t.slow.Store(false)
+	return false
+}

@@ -45,6 +45,8 @@ func (f *Fanout) obstacle(s *Subscription, m *Message) string {
 		return event.NotClientClosed
 	case s.Target == f.self && !f.echo:
 		return event.NotNoEcho
+	case s.Target.leftOut():
+		return event.NotSlow
 	case s.filtered.Load() && !s.Filter.CanDeliver(m.Subject, s.Queue):
 		return event.NotSubDenied
 	case max > 0 && s.delivered.Load() >= max:

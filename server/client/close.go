@@ -8,10 +8,21 @@ import (
 	"github.com/nats-lite/nats-lite/server/proto"
 )
 
-// Accept queues protocol lines for the client; see conn.Conn.
+// Accept queues protocol lines for the client; see conn.Conn. Where publishers
+// are not to wait for a client that is far behind, it is left out instead.
 func (c *Client) Accept(l *chunk.List, msgs, bytes int64) (behind <-chan struct{}) {
-	return c.conn.Accept(l, msgs, bytes)
+	behind = c.conn.Accept(l, msgs, bytes)
+	if !c.host.Settings().NoStall {
+		return behind
+	}
+	if c.conn.Behind() {
+		c.target.SetSlow()
+	}
+	return nil
 }
+
+// Behind tells whether far too much is queued.
+func (c *Client) Behind() bool { return c.conn.Behind() }
 
 // Flush writes what is queued.
 func (c *Client) Flush() { c.conn.Flush() }

@@ -65,7 +65,10 @@ type Settings struct {
 	MaxSubs      int
 	MaxSubTokens int
 	Headers      bool
-	NoCache      bool
+	// NoStall leaves clients that are far behind out, where otherwise publishers
+	// wait a moment for them.
+	NoStall bool
+	NoCache bool
 
 	PingInterval time.Duration
 	PingMax      int

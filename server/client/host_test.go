@@ -32,7 +32,7 @@ func newHost(tb testing.TB, users ...*auth.User) *host {
 	tb.Helper()
 	h := &host{
 		settings: Settings{
-			Conn:           &conn.Config{MaxPending: 64 << 20, Clock: clock.Real(), NoStall: new(atomic.Bool)},
+			Conn:           &conn.Config{MaxPending: 64 << 20, Clock: clock.Real()},
 			MaxPayload:     1 << 20,
 			MaxControlLine: 4096,
 			Headers:        true,

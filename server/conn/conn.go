@@ -3,7 +3,6 @@ package conn
 import (
 	"net"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,9 +38,6 @@ type Config struct {
 	RetryWrites bool
 	// Clock gives the time that deadlines are counted from.
 	Clock clock.Clock
-	// NoStall drops messages for a connection that is behind, where otherwise
-	// their publishers are asked to wait.
-	NoStall *atomic.Bool
 }
 
 // Conn is one connection. Accept, Append, Flush, Close and the counters are safe
@@ -75,11 +71,10 @@ type Conn struct {
 	// cut closes a connection that takes too long to take leave.
 	cut clock.Timer
 	// behind is closed when the queue has shrunk again.
-	behind  chan struct{}
-	msgs    int64
-	bytes   int64
-	dropped int64
-	stalls  int64
+	behind chan struct{}
+	msgs   int64
+	bytes  int64
+	stalls int64
 	// done is closed when the connection is gone and the handler told; nil
 	// unless somebody asked for it.
 	done chan struct{}
@@ -129,16 +124,15 @@ type Stats struct {
 	Pending int64
 	// Msgs and Bytes are those accepted for the connection.
 	Msgs, Bytes int64
-	// Dropped is the number of messages lost because it was behind, Stalls how
-	// often a publisher had to wait.
-	Dropped, Stalls int64
+	// Stalls is how often a publisher was asked to wait.
+	Stalls int64
 }
 
 // Stats returns the counters.
 func (c *Conn) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{c.pending, c.msgs, c.bytes, c.dropped, c.stalls}
+	return Stats{c.pending, c.msgs, c.bytes, c.stalls}
 }
 
 // Late is what waited to be written when a write deadline was missed.

@@ -38,7 +38,7 @@ func (h *fixed) Closed(Reason) {}
 
 func benchConn(b *testing.B, tr transport, h *fixed) (*Conn, io.ReadWriteCloser) {
 	server, client := tr.pair(b)
-	c := New(server, h, &Config{MaxPending: 64 << 20, Clock: clock.Real(), NoStall: new(atomic.Bool)})
+	c := New(server, h, &Config{MaxPending: 64 << 20, Clock: clock.Real()})
 	b.Cleanup(func() {
 		client.Close()
 		c.Close(ServerShutdown, 0)

@@ -35,8 +35,8 @@
 //
 // A connection whose queue would exceed MaxPending, or that does not take within
 // WriteDeadline what was queued, is closed. From three quarters of MaxPending
-// on, publishers are asked to wait a moment, or their messages are dropped
-// (NoStall).
+// on, publishers are asked to wait a moment; Behind is for those who would rather
+// leave the connection out.
 //
 // # Closing
 //

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -245,7 +244,7 @@ func newFixture(t testing.TB, tr transport, change func(*Config)) *fixture {
 }
 
 func fixtureOver(t testing.TB, server, client net.Conn, change func(*Config)) *fixture {
-	cfg := &Config{MaxPending: 64 << 20, Clock: clock.Real(), NoStall: new(atomic.Bool)}
+	cfg := &Config{MaxPending: 64 << 20, Clock: clock.Real()}
 	if change != nil {
 		change(cfg)
 	}

@@ -29,12 +29,6 @@ func (c *Conn) Accept(l *chunk.List, msgs, bytes int64) (behind <-chan struct{})
 		return nil
 	}
 	if msgs > 0 && c.pending > c.cfg.MaxPending/4*3 {
-		if c.cfg.NoStall.Load() {
-			c.dropped += msgs
-			c.mu.Unlock()
-			l.Free()
-			return nil
-		}
 		if c.behind == nil {
 			c.behind = make(chan struct{})
 		}
@@ -47,6 +41,14 @@ func (c *Conn) Accept(l *chunk.List, msgs, bytes int64) (behind <-chan struct{})
 	c.bytes += bytes
 	c.mu.Unlock()
 	return behind
+}
+
+// Behind tells whether so much is queued that publishers should do something
+// about it.
+func (c *Conn) Behind() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pending > c.cfg.MaxPending/4*3
 }
 
 // Append queues bytes that are no message.

@@ -158,11 +158,6 @@ func TestStats(t *testing.T) {
 	if got, want := f.Stats(), (Stats{Pending: 850, Msgs: 9, Bytes: 750, Stalls: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	f.cfg.NoStall.Store(true)
-	f.accept(make([]byte, 50), 3)
-	if got, want := f.Stats(), (Stats{Pending: 850, Msgs: 9, Bytes: 750, Stalls: 1, Dropped: 3}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
 }
 
 // Is a connection closed exactly when its queue would exceed the limit,
@@ -231,6 +226,9 @@ func TestBehind(t *testing.T) {
 		if ch := f.accept(make([]byte, 1000), 0); ch != nil {
 			t.Error("asked to wait for what is no message")
 		}
+		if !f.Behind() {
+			t.Error("not behind beyond three quarters")
+		}
 		behind := f.accept(make([]byte, 1000), 1)
 		if behind == nil {
 			t.Fatal("not asked to wait beyond three quarters")
@@ -264,27 +262,6 @@ func TestBehindUntilClose(t *testing.T) {
 		}
 		if ch := f.accept(make([]byte, 50), 1); ch != nil {
 			t.Error("asked to wait for a closed connection")
-		}
-	})
-}
-
-// Are messages dropped, but not what is none, where nobody is to wait?
-func TestNoStall(t *testing.T) {
-	overAll(t, func(t *testing.T, tr transport) {
-		f := newFixture(t, tr, func(c *Config) { c.MaxPending = 1000; c.NoStall.Store(true) })
-		f.accept(bytes.Repeat([]byte("a"), 800), 1)
-		if ch := f.accept(bytes.Repeat([]byte("b"), 50), 1); ch != nil {
-			t.Error("asked to wait")
-		}
-		f.accept([]byte("cc"), 0)
-		f.Append([]byte("d"))
-		f.Close(Kicked, time.Minute)
-		want := string(bytes.Repeat([]byte("a"), 800)) + "ccd"
-		if got := f.readAll(t); string(got) != want {
-			t.Errorf("got %d bytes that end in %q", len(got), got[max(0, len(got)-5):])
-		}
-		if n := f.Stats().Dropped; n != 1 {
-			t.Errorf("%d messages were dropped, want 1", n)
 		}
 	})
 }

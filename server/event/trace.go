@@ -87,6 +87,7 @@ const (
 	NotSubDenied    = "Not delivered because subscription denies this subject"
 	NotSubClosed    = "Not delivered because subscription is closed"
 	NotClientClosed = "Not delivered because client is closed"
+	NotSlow         = "Not delivered because fast producer not stalled and consumer is slow"
 	NotExhausted    = "Not delivered because auto-unsubscribe exceeded"
 )
 

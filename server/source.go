@@ -179,12 +179,23 @@ func subOf(acc string, s *account.Subscription) monitor.Sub {
 
 func (m source) SubStats(name string) monitor.SubStats {
 	var sum monitor.SubStats
+	var matching account.Matching
 	for _, a := range m.accounts(name) {
 		st := a.Interest().Stats()
 		sum.NumSubs += st.NumSubs
 		sum.NumInserts += st.NumInserts
 		sum.NumRemoves += st.NumRemoves
-		sum.NumMatches += st.NumMatches
+		m := a.Matching()
+		matching.Lookups += m.Lookups
+		matching.Found += m.Found
+		matching.Receivers += m.Receivers
+		matching.MaxReceivers = max(matching.MaxReceivers, m.MaxReceivers)
+	}
+	sum.NumMatches = matching.Lookups
+	sum.MaxFanout = int(matching.MaxReceivers)
+	if matching.Found > 0 {
+		sum.CacheHitRate = 1 - float64(matching.Found)/float64(matching.Lookups)
+		sum.AvgFanout = float64(matching.Receivers) / float64(matching.Found)
 	}
 	return sum
 }

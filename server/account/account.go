@@ -38,6 +38,8 @@ type Account struct {
 	subs   sublist.List[*Subscription]
 	mapper atomic.Pointer[subject.Mapper]
 	trace  atomic.Pointer[TraceDestination]
+	// matching is added to by publishers.
+	matching matchCounters
 
 	mu     sync.Mutex
 	limits Limits

@@ -24,7 +24,8 @@ type Fanout struct {
 	// staged is the number of bytes in all stages.
 	staged int
 	// prefix is where the prefixes of routes that keep none are made.
-	prefix []byte
+	prefix   []byte
+	matching Matching
 	// idle is how often it was flushed since something was last published.
 	idle int
 
@@ -215,6 +216,7 @@ func (f *Fanout) Settle() {
 // be called now and then when nothing is published, for memory to be given up.
 func (f *Fanout) Flush() (behind <-chan struct{}) {
 	f.Settle()
+	f.acc.matching.add(&f.matching)
 	behind = f.stages.flush(f.self)
 	f.staged = 0
 	if f.cache != nil {

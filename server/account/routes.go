@@ -51,6 +51,7 @@ func (r *Routes) None() bool { return len(r.plain) == 0 && len(r.groups) == 0 }
 // next call of Routes or Flush.
 func (f *Fanout) Routes(subject []byte) *Routes {
 	f.wake()
+	f.matching.Lookups++
 	gen := f.acc.subs.Generation()
 	r := f.cache.find(subject)
 	if r != nil {
@@ -75,6 +76,13 @@ func (f *Fanout) resolve(r *Routes, subject []byte, gen uint64) {
 	found := &f.cache.result
 	r.gen = gen
 	f.acc.subs.Match(subject, found)
+	n := uint64(len(found.Plain))
+	for i := range found.Queues {
+		n += uint64(len(found.Queues[i].Members))
+	}
+	f.matching.Found++
+	f.matching.Receivers += n
+	f.matching.MaxReceivers = max(f.matching.MaxReceivers, n)
 	// Most changes of interest are about other subjects.
 	if !r.leadTo(found) {
 		before := r.weight()

@@ -15,8 +15,7 @@ const batch = 512
 // List is an index of values by the subjects and queues they subscribe to. Its
 // zero value is empty and ready. Any number of goroutines may use it.
 type List[T comparable] struct {
-	gen     atomic.Uint64
-	matches atomic.Uint64
+	gen atomic.Uint64
 
 	// Every publish reads gen, and every lock, even for reading, writes to mu:
 	// on one cache line they would fight.
@@ -45,8 +44,6 @@ type Stats struct {
 	NumSubs    int
 	NumInserts uint64
 	NumRemoves uint64
-	// NumMatches is what callers counted, see AddMatches.
-	NumMatches uint64
 }
 
 // Insert adds v under a subject and a queue, "" for a plain subscription. The
@@ -171,12 +168,6 @@ func (l *List[T]) Len() int {
 // and matches again once it has changed.
 func (l *List[T]) Generation() uint64 { return l.gen.Load() }
 
-// AddMatches adds to Stats.NumMatches. The list does not count by itself, since
-// a counter shared by all publishers would cost more than many a match: callers
-// count their matches, those their caches answered included, and add them up
-// here now and then.
-func (l *List[T]) AddMatches(n uint64) { l.matches.Add(n) }
-
 // Stats gives the counters.
 func (l *List[T]) Stats() Stats {
 	l.mu.RLock()
@@ -185,6 +176,5 @@ func (l *List[T]) Stats() Stats {
 		NumSubs:    l.subs,
 		NumInserts: l.inserts,
 		NumRemoves: l.removes,
-		NumMatches: l.matches.Load(),
 	}
 }

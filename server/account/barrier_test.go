@@ -12,15 +12,12 @@ import (
 // closed it and waited must see nothing handed over any more.
 func TestNothingComesAfterTheBarrier(t *testing.T) {
 	const publishers, rounds = 4, 3000
-	var b barrier
-	var current atomic.Pointer[struct {
-		closed atomic.Bool
-		handed atomic.Int64
-	}]
-	type sub = struct {
+	type sub struct {
 		closed atomic.Bool
 		handed atomic.Int64
 	}
+	var b barrier
+	var current atomic.Pointer[sub]
 	current.Store(new(sub))
 	var done atomic.Bool
 	var all sync.WaitGroup

@@ -16,8 +16,7 @@ import (
 func (s *Server) endpoints() map[string]system.Endpoint {
 	return map[string]system.Endpoint{
 		"IDZ": func([]byte, string) (any, error) {
-			i := s.ServerInfo()
-			return map[string]string{"name": i.Name, "host": i.Host, "id": i.ID}, nil
+			return event.ServerID{Name: s.name, Host: s.opts.Load().Host, ID: s.id}, nil
 		},
 		"STATSZ": func([]byte, string) (any, error) { return s.statsz(), nil },
 		"VARZ":   func([]byte, string) (any, error) { return s.monitor.Varz(), nil },

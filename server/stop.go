@@ -38,6 +38,7 @@ func (s *Server) Shutdown() {
 		c.Shutdown(shutdownFlush)
 	}
 	s.awaitGone(clients)
+	s.services.Close()
 	s.closeWeb()
 	s.running.Wait()
 	s.removePidFile()

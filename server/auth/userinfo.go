@@ -38,7 +38,7 @@ type ResponsePermissionInfo struct {
 // Describe tells a connection about itself. Its permissions are the effective
 // ones; lists are shared with the identity.
 func (id *Identity) Describe() UserInfo {
-	info := UserInfo{User: id.Name, Account: id.Account}
+	info := UserInfo{User: id.Name, Account: id.Account, AccountName: id.Account}
 	if p := id.Permissions.Effective(); p != nil {
 		info.Permissions = &PermissionsInfo{Publish: p.Publish.describe(), Subscribe: p.Subscribe.describe()}
 		if p.Responses != nil {

@@ -12,20 +12,20 @@ func TestDescribe(t *testing.T) {
 		id   Identity
 		want string
 	}{
-		{"no permissions", Identity{Name: "u", Account: "A"}, `{"user":"u","account":"A"}`},
+		{"no permissions", Identity{Name: "u", Account: "A"}, `{"user":"u","account":"A","account_name":"A"}`},
 		{"lists", Identity{Name: "u", Account: "A", Permissions: &Permissions{
 			Publish:   &SubjectPermission{Allow: []string{"a"}, Deny: []string{"b"}},
 			Subscribe: deny("c q"),
-		}}, `{"user":"u","account":"A","permissions":{"publish":{"allow":["a"],"deny":["b"]},"subscribe":{"deny":["c q"]}}}`},
+		}}, `{"user":"u","account":"A","account_name":"A","permissions":{"publish":{"allow":["a"],"deny":["b"]},"subscribe":{"deny":["c q"]}}}`},
 		{
 			"empty allow list",
 			Identity{Name: "u", Account: "A", Permissions: &Permissions{Subscribe: allow()}},
-			`{"user":"u","account":"A","permissions":{"subscribe":{"allow":[]}}}`,
+			`{"user":"u","account":"A","account_name":"A","permissions":{"subscribe":{"allow":[]}}}`,
 		},
 		{
 			"responses",
 			Identity{Name: "u", Account: "A", Permissions: &Permissions{Responses: &ResponsePermission{MaxMsgs: 5, Expires: time.Second}}},
-			`{"user":"u","account":"A","permissions":{"publish":{"allow":[]},"responses":{"max":5,"ttl":1000000000}}}`,
+			`{"user":"u","account":"A","account_name":"A","permissions":{"publish":{"allow":[]},"responses":{"max":5,"ttl":1000000000}}}`,
 		},
 	} {
 		got, err := json.Marshal(tc.id.Describe())

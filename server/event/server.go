@@ -20,6 +20,13 @@ type ServerInfo struct {
 	Time time.Time `json:"time"`
 }
 
+// ServerID is the shortest answer to who a server is.
+type ServerID struct {
+	Name string `json:"name"`
+	Host string `json:"host"`
+	ID   string `json:"id"`
+}
+
 // Reply is the envelope of an answer to a system request.
 type Reply struct {
 	Server *ServerInfo `json:"server"`

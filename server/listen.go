@@ -61,12 +61,10 @@ func (s *Server) banner(opts *options.Options) {
 // largePayload is the maximum payload from which on there is a warning.
 const largePayload = 8 << 20
 
-// open opens what opts ask for: files, then monitoring, then the client port,
-// which tells others that the server is up.
+// open opens what opts ask for: all listeners, then the files that tell of them,
+// so that a server that finds a port taken leaves the files of the one that has
+// it alone. Clients are taken last, which tells others that the server is up.
 func (s *Server) open(opts *options.Options) error {
-	if err := s.writePidFile(opts.PidFile); err != nil {
-		return err
-	}
 	if err := s.openMonitoring(opts); err != nil {
 		return err
 	}
@@ -83,9 +81,20 @@ func (s *Server) open(opts *options.Options) error {
 		if opts.TLS != nil {
 			s.log.Noticef("TLS required for client connections")
 		}
+	}
+	if err := s.writePidFile(opts.PidFile); err != nil {
+		return err
+	}
+	if err := s.writePortsFile(opts.PortsFileDir); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	l := s.listener
+	s.mu.Unlock()
+	if l != nil {
 		s.running.Go(func() { s.accept(l, auth.ConnStandard) })
 	}
-	return s.writePortsFile(opts.PortsFileDir)
+	return nil
 }
 
 // listenPort is the port to ask the system for: 0, which is any, for -1.

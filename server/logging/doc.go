@@ -41,6 +41,6 @@
 //
 // # Secrets
 //
-// RedactConnect and RedactURL remove secrets from what is traced. Nothing else
-// here looks at the content of messages.
+// RedactConnect removes secrets from what is traced. Nothing else here looks
+// at the content of messages.
 package logging

@@ -109,24 +109,3 @@ func skipValue(text []byte, i int) int {
 	}
 	return i
 }
-
-// RedactURL returns a URL without its password, or without its user where that
-// stands alone, since it is a token then. It works on the text, so that what is
-// not quite a URL gives no secret away either.
-func RedactURL(rawURL string) string {
-	start := 0
-	if i := strings.Index(rawURL, "://"); i >= 0 {
-		start = i + len("://")
-	}
-	// The last @: passwords with unescaped ones are common.
-	end := strings.LastIndexByte(rawURL, '@')
-	if end < start {
-		return rawURL
-	}
-	user, _, hasPassword := strings.Cut(rawURL[start:end], ":")
-	hidden := "xxxxx"
-	if hasPassword {
-		hidden = user + ":" + hidden
-	}
-	return rawURL[:start] + hidden + rawURL[end:]
-}

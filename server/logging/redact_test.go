@@ -85,36 +85,3 @@ func FuzzRedactConnect(f *testing.F) {
 		}
 	})
 }
-
-func TestRedactURL(t *testing.T) {
-	for in, want := range map[string]string{
-		"nats://h:4222":               "nats://h:4222",
-		"nats://u:p@h:4222":           "nats://u:xxxxx@h:4222",
-		"nats://token@h:4222":         "nats://xxxxx@h:4222",
-		"nats://u:@h":                 "nats://u:xxxxx@h",
-		"nats://u:p@q/r?s#t@h:4222/x": "nats://u:xxxxx@h:4222/x",
-		"nats://u:p:q@h":              "nats://u:xxxxx@h",
-		"u:p@h":                       "u:xxxxx@h",
-		"nats-leaf://u:p%zz@[::1":     "nats-leaf://u:xxxxx@[::1",
-		"@://h":                       "@://h",
-		"":                            "",
-	} {
-		if got := RedactURL(in); got != want {
-			t.Errorf("RedactURL(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
-// Whatever is between the user and the last @ is the password.
-func FuzzRedactURL(f *testing.F) {
-	f.Add("user", "secret", "host:4222")
-	f.Add("", "s@://:/?#", "[::1]/path")
-	f.Fuzz(func(t *testing.T, user, secret, host string) {
-		if strings.ContainsAny(user, ":@") || strings.Contains(host, "@") {
-			t.Skip()
-		}
-		if got, want := RedactURL("nats://"+user+":"+secret+"@"+host), "nats://"+user+":xxxxx@"+host; got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	})
-}

@@ -101,18 +101,3 @@ func CipherName(id uint16) string {
 	}
 	return fmt.Sprintf("Unknown [0x%x]", id)
 }
-
-// VersionName is the name of a TLS version as monitoring shows it, "1.3".
-func VersionName(version uint16) string {
-	switch version {
-	case tls.VersionTLS10:
-		return "1.0"
-	case tls.VersionTLS11:
-		return "1.1"
-	case tls.VersionTLS12:
-		return "1.2"
-	case tls.VersionTLS13:
-		return "1.3"
-	}
-	return fmt.Sprintf("Unknown [0x%x]", version)
-}

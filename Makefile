@@ -52,6 +52,10 @@ test: ## run all tests, with the race detector (PKGS=./server/proto for some)
 fuzz: ## run every fuzz target for FUZZTIME (60s) each
 	.ci/fuzz $(FUZZTIME) $(PKGS)
 
+.PHONY: mutants
+mutants: ## put faults into the source, one at a time, and show that the tests catch each (MUTANTS=regexp for some)
+	$(GO) run ./test/mutants -run '$(MUTANTS)'
+
 .PHONY: bench
 bench: build $(BIN)/nats-server $(BIN)/nats ## compare load figures with nats-server (needs Python 3; SCENARIOS, ROUNDS)
 	test/bench/compare --a $(BIN)/$(NAME) --b $(BIN)/nats-server --nats $(BIN)/nats --scenarios $(SCENARIOS) --rounds $(ROUNDS)

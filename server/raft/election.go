@@ -147,13 +147,15 @@ func (r *Raft) upToDate(m Message) bool {
 	return m.LogTerm > last || m.LogTerm == last && m.Index >= r.log.lastIndex()
 }
 
+// stepVoteResp counts an answer in the current term or, for a pre-vote, about the
+// next.
 func (r *Raft) stepVoteResp(m Message) {
 	switch {
 	case m.Type == MsgPreVoteResp && r.role == PreCandidate && (m.Reject || m.Term == r.term+1):
 		if r.countVote(m.From, !m.Reject) {
 			r.stand(false)
 		}
-	case m.Type == MsgVoteResp && r.role == Candidate && m.Term == r.term:
+	case m.Type == MsgVoteResp && r.role == Candidate:
 		if r.countVote(m.From, !m.Reject) {
 			r.becomeLeader()
 		}

@@ -175,7 +175,8 @@ func checkEntries(m *Message) error {
 	return nil
 }
 
-// accept appends those of the entries that the log does not have.
+// accept appends those of the entries that the log does not have. All of them are
+// behind the commit index.
 func (r *Raft) accept(m Message) error {
 	ents := m.Entries
 	for len(ents) > 0 && r.log.matches(ents[0].Index, ents[0].Term) {
@@ -185,9 +186,6 @@ func (r *Raft) accept(m Message) error {
 		return nil
 	}
 	first := ents[0].Index
-	if first <= r.log.committed {
-		return &InvariantError{fmt.Sprintf("entry %d is to be replaced, and %d is committed", first, r.log.committed), m}
-	}
 	var confs []confAt
 	for _, e := range ents {
 		if e.Type != EntryConf {

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+)
+
+// Mutant is a fault that can be put into the source.
+type Mutant struct {
+	// Name says what the faulty server does.
+	Name string
+	// File is relative to the root of the module.
+	File string
+	// Old occurs once in the file; New takes its place.
+	Old, New string
+	// Why says where such a fault has been seen, or which rule it breaks.
+	Why string
+}
+
+// Apply returns the source with the fault in it.
+func (m *Mutant) Apply(src []byte) ([]byte, error) {
+	if n := bytes.Count(src, []byte(m.Old)); n != 1 {
+		return nil, fmt.Errorf("%s: the text occurs %d times in %s", m.Name, n, m.File)
+	}
+	if m.Old == m.New {
+		return nil, fmt.Errorf("%s: it changes nothing", m.Name)
+	}
+	return bytes.Replace(src, []byte(m.Old), []byte(m.New), 1), nil
+}
+
+// stage is one run of tests.
+type stage struct {
+	name string
+	args []string
+}
+
+// stages returns what is run against a mutant, in order.
+func stages(m Mutant) []stage {
+	own := "./" + filepath.ToSlash(filepath.Dir(m.File))
+	list := []stage{{filepath.Base(own), []string{own}}}
+	for _, s := range []stage{
+		{"rafttest", []string{"./server/raft/rafttest"}},
+		{"host", []string{"./server/raft/host"}},
+		{"sim", []string{"./test/sim", "-sim.seeds=200"}},
+	} {
+		if s.args[0] != own {
+			list = append(list, s)
+		}
+	}
+	return list
+}

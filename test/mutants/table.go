@@ -1,0 +1,6 @@
+package main
+
+import "slices"
+
+// table is all mutants.
+var table = slices.Concat(coreMutants)

@@ -53,7 +53,10 @@ func (r *Raft) queueRead(rd pendingRead) {
 	// What is committed now has to be seen. A new leader does not know all that
 	// is: the read then waits for the first entry of its term.
 	rd.index = max(r.log.committed, r.termStart)
-	if r.committedInTerm() && (r.leaseHolds() || r.alone()) {
+	// Whoever asks here has told the time. A read from elsewhere has not, and the
+	// time of the last tick may be long ago: of a process that stood still, or
+	// of a group that was quiescent.
+	if r.committedInTerm() && (rd.from == None && r.leaseHolds() || r.alone()) {
 		r.answerRead(rd, false)
 		return
 	}

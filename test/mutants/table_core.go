@@ -202,11 +202,15 @@ var coreMutants = []Mutant{
 		"entries that are nowhere",
 	},
 	{
-		"read without asking", read, "if r.committedInTerm() && (r.leaseHolds() || r.alone()) {", "if r.committedInTerm() {",
+		"read without asking", read, "(rd.from == None && r.leaseHolds() || r.alone())", "true",
 		"a deposed leader answers reads",
 	},
 	{
-		"new leader reads before its first entry", read, "	rd.index = max(r.log.committed, r.termStart)\n	if r.committedInTerm() &&", "	rd.index = r.log.committed\n	if",
+		"lease by an old clock", read, "rd.from == None && r.leaseHolds()", "r.leaseHolds()",
+		"a leader that slept or stood still believes in the time of its last tick",
+	},
+	{
+		"new leader reads before its first entry", read, "	rd.index = max(r.log.committed, r.termStart)\n", "	rd.index = r.log.committed\n",
 		"a new leader does not know what is committed (thesis 6.4)",
 	},
 	{

@@ -27,6 +27,9 @@ var (
 	ErrConfPending = errors.New("raft: a change of configuration is pending")
 	// ErrNotReady: the leader has not committed an entry of its term yet.
 	ErrNotReady = errors.New("raft: the leader has not committed in its term yet")
+	// ErrLagging: a learner or joining peer is to become a voter and has not
+	// caught up. A joining one will be made a voter when it has.
+	ErrLagging = errors.New("raft: the new voter has not caught up yet")
 	// ErrConfInvalid: the change cannot be made.
 	ErrConfInvalid = errors.New("raft: invalid change of configuration")
 )
@@ -75,10 +78,9 @@ func (r *Raft) confChanged() {
 	if r.role != Leader {
 		return
 	}
-	peers := r.conf().Peers()
-	r.peers = slices.DeleteFunc(r.peers, func(p *progress) bool {
-		return p.id != r.id && !slices.Contains(peers, p.id)
-	})
+	// A leader keeps track of itself even while it is leaving.
+	peers := append(r.conf().Peers(), r.id)
+	r.peers = slices.DeleteFunc(r.peers, func(p *progress) bool { return !slices.Contains(peers, p.id) })
 	for _, id := range peers {
 		if r.progress(id) == nil {
 			r.peers = append(r.peers, &progress{id: id, next: r.log.lastIndex() + 1, active: true})
@@ -103,6 +105,11 @@ func (r *Raft) ProposeConf(changes ...Change) (Index, Term, error) {
 	next, err := changeConf(r.conf(), changes)
 	if err != nil {
 		return 0, 0, err
+	}
+	for _, id := range next.Voters {
+		if !r.conf().IsVoter(id) && !r.caughtUp(id) {
+			return 0, 0, ErrLagging
+		}
 	}
 	return r.appendConf(next), r.term, nil
 }
@@ -143,9 +150,7 @@ func (r *Raft) advanceConf() {
 		return
 	}
 	for _, id := range c.Joining {
-		// Its log has the configuration by which it was added, and all that is
-		// known to be committed.
-		if p := r.progress(id); p.state == Replicate && !p.forgot && p.match >= r.log.committed {
+		if r.caughtUp(id) {
 			next, err := changeConf(c, []Change{{AddVoter, id}})
 			if err != nil {
 				panic(fmt.Sprintf("raft: cannot promote %v in %v: %v", id, *c, err))
@@ -154,6 +159,14 @@ func (r *Raft) advanceConf() {
 			return
 		}
 	}
+}
+
+// caughtUp reports whether a peer may become a voter: its log has the
+// configuration by which it was added, and all that is known to be committed. An
+// empty voter would be one that the others have to wait for.
+func (r *Raft) caughtUp(id PeerID) bool {
+	p := r.progress(id)
+	return p != nil && p.state == Replicate && !p.forgot && p.match >= r.log.committed
 }
 
 // changeConf returns c with changes made. A result that differs by more than one

@@ -231,3 +231,51 @@ func FuzzDecodeConfState(f *testing.F) {
 		}
 	})
 }
+
+// The leader removes itself, and the entry that says so is on no other voter yet.
+// Nobody but itself has a log that is new enough to be elected.
+func TestReplicaThatIsLeavingMayStandForElection(t *testing.T) {
+	c := newCluster(t, 1, 2)
+	p := c.elect(1)
+	c.propose(p, 2)
+	c.drop = func(Message) bool { return true }
+	if _, _, err := p.ProposeConf(Change{RemovePeer, 1}); err != nil {
+		t.Fatal(err)
+	}
+	c.run()
+	c.tick(30)
+	if p.Role() == Leader {
+		t.Fatal("it still leads although nobody answers")
+	}
+	c.drop = nil
+	c.tick(60)
+	if got := c.peers[2].Conf().String(); got != "voters[2]" || c.peers[2].Role() != Leader || p.Role() == Leader {
+		t.Errorf("%s, %v, and the one that left is %v", got, c.peers[2].Role(), p.Role())
+	}
+	term := p.Term()
+	c.tick(60)
+	if p.Term() != term || p.Role() != Follower {
+		t.Errorf("it goes on as %v of term %d", p.Role(), p.Term())
+	}
+}
+
+func TestLearnerThatLagsIsNotMadeAVoter(t *testing.T) {
+	c := newCluster(t, 1)
+	p := c.elect(1)
+	c.add(2, Base{})
+	c.drop = func(m Message) bool { return m.To == 2 }
+	if _, _, err := p.ProposeConf(Change{AddLearner, 2}); err != nil {
+		t.Fatal(err)
+	}
+	c.tick(3)
+	if _, _, err := p.ProposeConf(Change{AddVoter, 2}); err != ErrLagging {
+		t.Errorf("while it lags: %v", err)
+	}
+	c.drop = nil
+	c.tick(3)
+	if _, _, err := p.ProposeConf(Change{AddVoter, 2}); err != nil {
+		t.Errorf("when it has caught up: %v", err)
+	}
+	c.run()
+	c.same(3, 1, 2)
+}

@@ -27,9 +27,13 @@ func (r *Raft) dropLeadership() {
 	r.loseReads()
 }
 
-// promotable reports whether the replica may stand for election.
+// promotable reports whether the replica may stand for election. One that is to
+// be removed may, until that is committed: it can be the only one whose log is
+// new enough (thesis 4.2.2). It needs the votes of the others then, and does not
+// count itself.
 func (r *Raft) promotable() bool {
-	return r.conf().IsVoter(r.id) && r.log.base == nil && r.fault == nil
+	voter := r.conf().IsVoter(r.id) || r.confIndex() > r.log.committed && r.confAsOf(r.confIndex()-1).IsVoter(r.id)
+	return voter && r.log.base == nil && r.fault == nil
 }
 
 // Campaign makes a voter that is not the leader stand for election now, if it
@@ -176,9 +180,7 @@ func (r *Raft) becomeLeader() {
 	r.resetTimer()
 	r.heartbeat = 0
 	next := r.log.lastIndex() + 1
-	for _, id := range r.conf().Peers() {
-		r.peers = append(r.peers, &progress{id: id, next: next, active: true})
-	}
+	r.confChanged()
 	own := r.progress(r.id)
 	own.match = r.log.stable()
 	r.termStart = next

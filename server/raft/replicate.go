@@ -296,12 +296,12 @@ func (r *Raft) stepHeartbeatResp(p *progress, m Message) {
 	p.waiting = false
 	if p.state == Replicate && p.match+1 < p.next && p.sentAt < m.Sent {
 		// It was asked after all that was sent to it.
-		if m.Index+1 < p.next {
-			p.become(Probe) // something was lost
-		} else if t, err := r.log.term(p.next - 1); err == nil {
+		if t, err := r.log.term(p.next - 1); err == nil && m.Index+1 >= p.next {
 			// It has all and has not said so, or not yet. An empty message makes
 			// it say it again, when it is durable.
 			r.send(Message{Type: MsgApp, To: p.id, LogTerm: t, Index: p.next - 1, Commit: r.log.committed})
+		} else {
+			p.become(Probe) // something was lost
 		}
 	}
 	r.releaseReads()

@@ -174,7 +174,8 @@ type ChangeType uint8
 
 const (
 	// AddVoter makes a peer a voter: one that is in Learners or Joining at
-	// once, any other as soon as it has caught up, being in Joining until then.
+	// once, if it has caught up, any other as soon as it has, being in Joining
+	// until then.
 	AddVoter ChangeType = iota
 	// AddLearner adds a peer that gets the log and does not decide, or makes
 	// one of a voter.

@@ -155,8 +155,10 @@ func (r *Raft) advanceConf() {
 			if err != nil {
 				panic(fmt.Sprintf("raft: cannot promote %v in %v: %v", id, *c, err))
 			}
-			r.appendConf(next)
-			return
+			if quorumOf(&next, r.hears) {
+				r.appendConf(next)
+				return
+			}
 		}
 	}
 }

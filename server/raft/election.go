@@ -37,7 +37,8 @@ func (r *Raft) promotable() bool {
 }
 
 // Campaign makes a voter that is not the leader stand for election now, if it
-// could win (PreVote).
+// could win (PreVote). Where leases are used, one that follows a leader must not be
+// asked to: it has told that leader that it would wait.
 func (r *Raft) Campaign() {
 	if r.role != Leader {
 		r.campaign()
@@ -105,7 +106,7 @@ func (r *Raft) stepVoteRequest(m Message) {
 	member := r.conf().Contains(m.From)
 	if m.From == r.leader && m.Term > r.term {
 		// It would not ask if it still were the leader.
-		r.leader = None
+		r.leader, r.quiescent = None, false
 	}
 	if m.Term > r.term && !m.Transfer && r.loyal() {
 		if member {

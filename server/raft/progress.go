@@ -36,6 +36,8 @@ type progress struct {
 	waiting bool
 	// active is whether the peer was heard of since the last check of the quorum.
 	active bool
+	// activeBefore is the same of the time before that check.
+	activeBefore bool
 	// forgot is whether the peer has lost what it had acknowledged. Nothing it
 	// says counts any more.
 	forgot bool

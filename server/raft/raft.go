@@ -180,8 +180,8 @@ func New(cfg Config) (*Raft, error) {
 		return nil, fmt.Errorf("raft: the term of the last entry, %d: %w", cfg.Log.Last(), err)
 	}
 	if r.term == 0 {
-		// A group that is new has promised nothing.
-		r.term = last
+		// It has promised nothing yet. Its log may begin in a later term.
+		r.term, r.newHard = last, last > 0
 	} else {
 		r.silence = cfg.ElectionTicks
 	}
@@ -317,6 +317,7 @@ func (r *Raft) Tick(now Instant) {
 			r.becomeFollower(r.term, None)
 			return
 		}
+		r.advanceConf() // what has waited for the end of a transfer
 	}
 	if r.heartbeat++; r.heartbeat >= r.cfg.HeartbeatTicks {
 		r.broadcastHeartbeats()
@@ -330,9 +331,17 @@ func (r *Raft) checkQuorum() bool {
 		return id == r.id || p != nil && p.active && !p.forgot
 	})
 	for _, p := range r.peers {
-		p.active = false
+		p.active, p.activeBefore = false, p.active
 	}
 	return ok
+}
+
+// hears reports whether a leader has heard of a peer lately. A configuration that
+// has no majority of such peers should not be made: it might never be committed, and
+// the group would be stuck with it.
+func (r *Raft) hears(id PeerID) bool {
+	p := r.progress(id)
+	return id == r.id || p != nil && (p.active || p.activeBefore) && !p.forgot
 }
 
 func (r *Raft) progress(id PeerID) *progress {

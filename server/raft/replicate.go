@@ -246,7 +246,7 @@ func (r *Raft) stepAppResp(p *progress, m Message) {
 	}
 	p.waiting = false
 	if m.Index > p.match {
-		p.match, p.matchedAt = m.Index, r.now
+		p.match, p.matchedAt = m.Index, max(r.now, 1) // as Sent of a heartbeat is
 	}
 	p.next = max(p.next, p.match+1)
 	p.inflight.free(m.Index)

@@ -22,6 +22,8 @@ func (r *Raft) SnapshotDone(to PeerID, index Index, ok bool) {
 	p.become(Probe)
 	if ok {
 		p.next = max(p.next, index+1)
+	} else {
+		p.waiting = true // until it answers a heartbeat
 	}
 }
 
@@ -31,6 +33,9 @@ func (r *Raft) stepSnap(m Message) error {
 	b := m.Base
 	if b == nil || b.Index == 0 || b.Conf.Empty() {
 		return fmt.Errorf("raft: snapshot without a base")
+	}
+	if m.Term > r.term {
+		r.becomeFollower(m.Term, None) // a leader of the past, which has not heard of it
 	}
 	switch {
 	case b.Index <= r.log.committed:
@@ -72,6 +77,11 @@ func (r *Raft) Compact(i Index) (Base, error) {
 		return Base{}, err
 	}
 	b := Base{Index: i, Term: t, Conf: r.confAsOf(i).Clone()}
+	if b.Conf.Empty() {
+		// A newcomer that has the log from its first entry on learns of the
+		// configuration from a later one.
+		return Base{}, fmt.Errorf("raft: the configuration at %d is not known", i)
+	}
 	for len(r.confs) > 1 && r.confs[1].index <= i {
 		r.confs = r.confs[1:]
 	}

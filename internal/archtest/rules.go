@@ -70,7 +70,7 @@ var layers = []Layer{
 
 	{Pattern: "cmd/...", Level: 6, Only: []string{"conf", "server", "server/options"}},
 	{Pattern: "test/...", Level: 6, Only: []string{"conf", "server", "server/options"}},
-	{Pattern: "test/sim/...", Level: 6, Below: 5},
+	{Pattern: "test/sim/...", Level: 6, Below: 5, TestSupport: true},
 }
 
 var sideways = []Arrow{
@@ -90,6 +90,7 @@ var sideways = []Arrow{
 	{"server/raft/host", "server/raft/wal", "the host writes all groups to the one log"},
 	{"server/raft/transport", "server/raft/host", "it implements the Transport declared there"},
 	{"server/raft/rafttest", "server/raft/host", "it drives hosts"},
+	{"server/raft/rafttest", "server/raft/transport", "its benchmarks run hosts over TCP"},
 	{"server/raft/rafttest", "server/raft/wal", "it crashes logs"},
 	{"server/jetstream/archive", "server/jetstream/consumer", "a backup holds consumers"},
 	{"server/jetstream/archive", "server/jetstream/stream", "a backup holds a stream"},
@@ -104,6 +105,10 @@ var forbidden = []Arrow{
 }
 
 var modules = []Dependency{
+	{
+		Module: "github.com/anishathalye/porcupine", By: []string{"test/sim"},
+		Why: "whether simulated histories are linearizable is for an independent judge to say; no package but tests imports it",
+	},
 	{
 		Module: "github.com/klauspost/compress", By: []string{"server/event", "server/jetstream/store/file"},
 		Why: "S2 is the compression that NATS clients ask for and that stored blocks use; the standard library has none",

@@ -1,0 +1,310 @@
+package host
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/wal"
+)
+
+// Host runs the replicas of many groups on one server.
+//
+// After Start it has goroutines of its own, and its methods may be called by any.
+// A host that is not started belongs to one goroutine, which drives it by Poll,
+// Tick, Receive and the log's Flush, and does the same again for the same calls.
+type Host struct {
+	cfg    Config
+	log    *wal.Log
+	origin time.Time // of Instants
+	epoch  uint64    // of this life of the server, random
+
+	groupPool, applyPool, bulkPool *pool
+	// caller is the worker of whoever drives a host that is not started.
+	caller *worker
+
+	started atomic.Bool
+	// mute is set when nothing may be sent any more.
+	mute atomic.Bool
+	// logBusy is set while too much waits to be written.
+	logBusy atomic.Bool
+	// pending counts the bytes of proposals without an outcome.
+	pending atomic.Int64
+	ticks   atomic.Uint64
+	counters
+
+	mu     sync.RWMutex
+	groups map[raft.GroupID]*Group
+	// order are the groups by ID.
+	order   []*Group
+	stopped bool
+
+	rand struct {
+		mu sync.Mutex
+		rand.PCG
+	}
+
+	links linkTable
+	// awake are the groups that need each tick, slow those that need one now and
+	// then.
+	awake, slow paceList
+	// woken is scratch space of Tick.
+	woken     []*Group
+	transfers transfers
+
+	stopTicks chan struct{}
+	ticker    sync.WaitGroup
+}
+
+// slowTicks is how often groups that only announce something are woken.
+const slowTicks = 10
+
+// New returns a host without groups. It removes images that were not received
+// to their end.
+func New(cfg Config) (*Host, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	h := &Host{
+		cfg: cfg, log: cfg.Log, origin: cfg.Clock.Now(),
+		groups:    make(map[raft.GroupID]*Group),
+		stopTicks: make(chan struct{}),
+	}
+	h.rand.Seed(cfg.Seed, uint64(cfg.Node))
+	h.epoch = h.random()
+	h.groupPool = newPool(h, 32, 16)
+	h.applyPool = newPool(h, 1, 1)
+	h.bulkPool = newPool(h, 1, 0)
+	h.caller = newWorker(h, h.groupPool)
+	h.transfers.host = h
+	if err := h.clearDir(); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *Host) clearDir() error {
+	if err := h.cfg.FS.MkdirAll(h.cfg.Dir); err != nil {
+		return fmt.Errorf("raft/host: %w", err)
+	}
+	left, err := h.cfg.FS.List(h.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("raft/host: %w", err)
+	}
+	for _, e := range left {
+		if err := h.cfg.FS.RemoveAll(filepath.Join(h.cfg.Dir, e.Name)); err != nil {
+			return fmt.Errorf("raft/host: a leftover of a transfer: %w", err)
+		}
+	}
+	return nil
+}
+
+// random returns a number that is not 0.
+func (h *Host) random() uint64 {
+	h.rand.mu.Lock()
+	defer h.rand.mu.Unlock()
+	for {
+		if v := h.rand.Uint64(); v != 0 {
+			return v
+		}
+	}
+}
+
+// newIncarnation returns a random incarnation that is not the given one.
+func (h *Host) newIncarnation(old uint32) uint32 {
+	for {
+		if inc := uint32(h.random()); inc != 0 && inc != old {
+			return inc
+		}
+	}
+}
+
+// Start begins to do all by itself.
+func (h *Host) Start() {
+	h.started.Store(true)
+	h.groupPool.start(h.cfg.Workers)
+	h.applyPool.start(h.cfg.Workers)
+	// They wait for disks most of the time.
+	h.bulkPool.start(max(2, h.cfg.Workers))
+	h.ticker.Go(h.runTicks)
+}
+
+func (h *Host) runTicks() {
+	t := h.cfg.Clock.NewTimer(h.cfg.Tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-h.stopTicks:
+			return
+		case <-t.C():
+			// If it comes late it is one tick all the same: a server that stood
+			// still has not been waiting for anybody.
+			t.Reset(h.cfg.Tick)
+			h.Tick()
+		}
+	}
+}
+
+// Poll runs whatever can be run, until there is nothing. It is for a host that is
+// not started.
+func (h *Host) Poll() {
+	w := h.caller
+	for again := true; again; {
+		again = false
+		for _, p := range [...]*pool{h.groupPool, h.applyPool, h.bulkPool} {
+			for w.pool = p; w.pass(false); {
+				again = true
+			}
+		}
+	}
+	w.pool = h.groupPool
+}
+
+// Tick is one tick of the clock for everything that waits. A started host calls
+// it itself.
+func (h *Host) Tick() {
+	n := h.ticks.Add(1)
+	h.checkLog()
+	h.tickLinks(n)
+	h.tickList(&h.awake)
+	if n%slowTicks == 0 {
+		h.tickList(&h.slow)
+	}
+	h.transfers.tick()
+	for _, p := range [...]*pool{h.groupPool, h.applyPool, h.bulkPool} {
+		p.nudge()
+	}
+}
+
+func (h *Host) tickList(l *paceList) {
+	h.woken = l.appendTo(h.woken[:0])
+	for _, g := range h.woken {
+		if m := g.open(); m != nil {
+			m.tick = true
+			g.seal()
+		}
+	}
+	clear(h.woken)
+}
+
+// checkLog finds out whether the log can take more.
+func (h *Host) checkLog() {
+	busy := h.log.Pending() > h.cfg.MaxLogBytes || h.log.Full()
+	if h.logBusy.Load() != busy {
+		h.logBusy.Store(busy)
+	}
+}
+
+// group returns a group that is not stopped, or nil.
+func (h *Host) group(id raft.GroupID) *Group {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.groups[id]
+}
+
+// Group returns a group that has been started here and is not stopped.
+func (h *Host) Group(id raft.GroupID) (*Group, bool) {
+	g := h.group(id)
+	return g, g != nil
+}
+
+// Groups returns the groups that are not stopped, by ID.
+func (h *Host) Groups() []*Group {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.Clone(h.order)
+}
+
+func (h *Host) add(g *Group) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopped {
+		return ErrStopped
+	}
+	at, found := slices.BinarySearchFunc(h.order, g.id, byID)
+	if found {
+		return fmt.Errorf("%w: %d", ErrExists, g.id)
+	}
+	h.groups[g.id] = g
+	h.groupCount.Add(1)
+	h.order = slices.Insert(h.order, at, g)
+	return nil
+}
+
+func (h *Host) remove(g *Group) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.groups[g.id] != g {
+		return
+	}
+	delete(h.groups, g.id)
+	h.groupCount.Add(-1)
+	if at, found := slices.BinarySearchFunc(h.order, g.id, byID); found {
+		h.order = slices.Delete(h.order, at, at+1)
+	}
+}
+
+func byID(g *Group, id raft.GroupID) int { return cmp.Compare(g.id, id) }
+
+func (h *Host) event(e Event) {
+	if h.cfg.Events != nil {
+		h.cfg.Events(e)
+	}
+}
+
+// poison is called when the log has failed. From then on the host is as if it
+// were gone, for its own promises can no longer be kept, except that it says so.
+func (h *Host) poison(err error) {
+	if h.mute.Load() {
+		return
+	}
+	h.sendLeaving()
+	if h.mute.Swap(true) {
+		return
+	}
+	h.event(Event{Kind: EventPoisoned, Err: err})
+	for _, g := range h.Groups() {
+		g.control(func(*worker) { g.halt(err) })
+	}
+}
+
+// Stop stops all groups and ends all goroutines. What is running is waited for.
+// The other nodes are told that this one leaves. It must not be called by
+// anything that the host calls.
+func (h *Host) Stop() {
+	h.mu.Lock()
+	again := h.stopped
+	h.stopped = true
+	h.mu.Unlock()
+	if again {
+		return
+	}
+	if h.started.Load() {
+		close(h.stopTicks)
+		h.ticker.Wait()
+	}
+	groups := h.Groups()
+	for _, g := range groups {
+		g.stop()
+	}
+	for _, g := range groups {
+		g.waitStopped()
+	}
+	h.sendLeaving()
+	h.mute.Store(true)
+	if !h.started.Load() {
+		h.Poll() // transfers let go of their files
+		return
+	}
+	for _, p := range [...]*pool{h.groupPool, h.applyPool, h.bulkPool} {
+		p.stop()
+	}
+}
+
+var _ Receiver = (*Host)(nil)

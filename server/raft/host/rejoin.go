@@ -1,0 +1,169 @@
+package host
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/nats-lite/nats-lite/server/raft"
+)
+
+// A replica that may have forgotten something asks to be admitted as a new one.
+//
+//	 replica                                   leader
+//	    │  rejoin(new identity), each second       │
+//	    ├─────────────────────────────────────────▶│ proposes: old out, new in
+//	    │                                          │ … committed
+//	    │                       admit(new identity)│
+//	    │◀─────────────────────────────────────────┤
+//	    │ makes the new identity durable           │
+//	    │ entries, or an image                     │
+//	    │◀────────────────────────────────────────▶│ makes a voter of it
+//
+// If all it had is gone anyway (a new disk, a group in memory) it takes the new
+// identity at once. If something is left, the log is kept as it is until the
+// group has admitted the new identity, which takes a majority that has not
+// forgotten: without one the damaged log may hold the only copy of something.
+
+// forgotten ends the replica's part under its present identity, for a reason,
+// because it may have forgotten some of what it has promised.
+func (g *Group) forgotten(why error) {
+	if s := g.State(); s == Halted || s == Stopped {
+		return
+	}
+	h := g.host
+	h.event(Event{Kind: EventDamage, Group: g.id, Peer: g.Self(), Err: why})
+	if g.core != nil {
+		g.contacts = h.otherNodes(g.conf.Peers(), g.contacts)
+	}
+	g.troubles().err = why
+	if g.last() {
+		g.halt(why)
+		return
+	}
+	g.dropCore(why)
+	self := raft.MakePeerID(h.cfg.Node, h.newIncarnation(g.Self().Incarnation()))
+	g.rejoin(self)
+	g.rebirth = self
+	g.setNodes()
+}
+
+// announce tells the other nodes what they have to know of this replica.
+func (g *Group) announce(w *worker) {
+	n := notice{kind: noticeRejoin, group: g.id, inc: g.Self().Incarnation()}
+	if g.State() == Halted || g.blind {
+		n.kind = noticeHalted
+	} else if g.rebirth == raft.None && !g.joining {
+		return
+	}
+	for _, node := range g.nodes {
+		w.out.notice(node, n)
+	}
+}
+
+// noticed handles what another node says about a replica of this group.
+func (g *Group) noticed(w *worker, n *peerNotice) {
+	theirs := raft.MakePeerID(n.from, n.inc)
+	switch n.kind {
+	case noticeRejoin:
+		if g.core != nil && g.core.Leader().Node() == n.from && g.core.Leader() != theirs {
+			g.orphaned() // it is somebody else now
+		}
+		g.askedIn(w, theirs)
+	case noticeAdmit:
+		if r := g.rebirth; r != raft.None && r.Incarnation() == n.inc {
+			g.reborn()
+		}
+	case noticeForgot:
+		if g.core != nil && g.core.ID().Incarnation() == n.inc && g.conf.Contains(g.core.ID()) {
+			g.forgotten(errForgot)
+		}
+	case noticeHalted:
+		g.leaderGone(theirs)
+	case noticeAbsent:
+		g.leaderGone(theirs)
+		g.host.transfers.cancelSends(g, func(p raft.PeerID) bool { return p == theirs })
+		if n.now != 0 && n.now != n.inc {
+			g.askedIn(w, raft.MakePeerID(n.from, n.now))
+		}
+	}
+}
+
+var errForgot = errors.New("the leader has found that entries are missing which were acknowledged")
+
+// leaderGone is told that a replica does not take part any more.
+func (g *Group) leaderGone(p raft.PeerID) {
+	if g.core != nil && g.core.Leader() == p {
+		g.orphaned()
+	}
+}
+
+// askedIn handles the wish of a replica to be admitted. A node that has no part in
+// the group is not given one that way.
+func (g *Group) askedIn(w *worker, p raft.PeerID) {
+	if g.core == nil || g.core.Role() != raft.Leader {
+		return
+	}
+	conf := g.core.Conf()
+	if conf.Contains(p) {
+		g.core.Wake()
+		if s := g.core.Status(); s.ConfIndex <= s.Commit {
+			w.out.notice(p.Node(), notice{kind: noticeAdmit, group: g.id, inc: p.Incarnation()})
+		}
+		return
+	}
+	var changes []raft.Change
+	add := raft.AddLearner
+	for _, old := range conf.Peers() {
+		if old.Node() != p.Node() || old == g.core.ID() {
+			continue
+		}
+		if !slices.Contains(conf.Learners, old) {
+			add = raft.AddVoter
+		}
+		changes = append(changes, raft.Change{Type: raft.RemovePeer, Peer: old})
+	}
+	if len(changes) == 0 || !g.canSpare(changes) {
+		return
+	}
+	changes = append(changes, raft.Change{Type: add, Peer: p})
+	index, term, err := g.core.ProposeConf(changes...)
+	if err != nil {
+		return // it asks again
+	}
+	g.busy = true
+	g.waits.push(wait{index: index, term: term, admits: p})
+}
+
+// canSpare reports whether the voters that are left without those to be removed
+// could go on. If they could not, the removal would never be committed, and the
+// group would be stuck with it even if the removed one came back as it was.
+func (g *Group) canSpare(removed []raft.Change) bool {
+	left, alive := 0, 0
+	for _, p := range g.core.Conf().Voters {
+		if slices.ContainsFunc(removed, func(c raft.Change) bool { return c.Peer == p }) {
+			continue
+		}
+		left++
+		if g.host.alive(p.Node()) {
+			alive++
+		}
+	}
+	return alive > left/2
+}
+
+// tellForgetful tells peers that have less than they have acknowledged.
+func (g *Group) tellForgetful(w *worker) {
+	for _, p := range g.core.Status().Peers {
+		if p.Forgot {
+			w.out.notice(p.ID.Node(), notice{kind: noticeForgot, group: g.id, inc: p.ID.Incarnation()})
+		}
+	}
+}
+
+// reborn takes the identity that has been admitted. The machine's state is kept:
+// it is what was committed up to its position, and the log goes on from there.
+func (g *Group) reborn() {
+	self := g.rebirth
+	g.rebirth = raft.None
+	g.positioned(func(w *worker, base raft.Base) { g.begin(w, self, base) })
+}

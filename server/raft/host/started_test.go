@@ -1,0 +1,223 @@
+package host
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-lite/nats-lite/internal/clock"
+	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/wal"
+)
+
+// started is some hosts with goroutines of their own.
+type started struct {
+	t     testing.TB
+	nodes []*startedNode
+}
+
+type startedNode struct {
+	id       raft.NodeID
+	of       *started
+	fs       *vfs.Mem
+	log      *wal.Log
+	host     *Host
+	inbox    chan packet
+	machines map[raft.GroupID]*machine
+	wg       sync.WaitGroup
+}
+
+func newStarted(t testing.TB, n int, edit func(*Config)) *started {
+	s := &started{t: t}
+	for i := range n {
+		s.nodes = append(s.nodes, &startedNode{
+			id: raft.NodeID(i + 1), of: s, fs: vfs.NewMem(), inbox: make(chan packet, 4096), machines: make(map[raft.GroupID]*machine),
+		})
+	}
+	for _, nd := range s.nodes {
+		var err error
+		nd.log, err = wal.Open(wal.Config{FS: nd.fs, Dir: "wal", Clock: clock.Real(), Incarnation: func() uint32 { return uint32(nd.id) * 7 }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := Config{
+			Node: nd.id, Log: nd.log, Transport: nd, Clock: clock.Real(), FS: nd.fs, Dir: "images", Seed: uint64(nd.id),
+			Tick: 20 * time.Millisecond, Workers: 2,
+		}
+		if edit != nil {
+			edit(&cfg)
+		}
+		if nd.host, err = New(cfg); err != nil {
+			t.Fatal(err)
+		}
+		nd.wg.Go(func() {
+			for p := range nd.inbox {
+				nd.host.Receive(p.from, p.class, p.frame)
+			}
+		})
+		nd.log.Start()
+		nd.host.Start()
+	}
+	return s
+}
+
+// Send implements Transport.
+func (nd *startedNode) Send(to raft.NodeID, class Class, frame []byte) bool {
+	select {
+	case nd.of.nodes[to-1].inbox <- packet{nd.id, to, class, frame}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *started) create(id raft.GroupID) {
+	s.t.Helper()
+	var peers []raft.PeerID
+	for _, nd := range s.nodes {
+		peers = append(peers, raft.MakePeerID(nd.id, nd.log.Incarnation()))
+	}
+	for i, nd := range s.nodes {
+		m := newMachine(&saved{})
+		nd.machines[id] = m
+		if _, err := nd.host.Create(GroupConfig{ID: id, Machine: m, Peers: peers, Campaign: i == int(id)%len(s.nodes)}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// leader waits until a group has a leader.
+func (s *started) leader(id raft.GroupID) *Group {
+	s.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		for _, nd := range s.nodes {
+			if g, ok := nd.host.Group(id); ok && g.Leading() {
+				return g
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	s.t.Fatalf("group %d has no leader", id)
+	return nil
+}
+
+func (s *started) stop() {
+	s.t.Helper()
+	for _, nd := range s.nodes {
+		nd.host.Stop()
+	}
+	for _, nd := range s.nodes {
+		close(nd.inbox)
+		nd.wg.Wait()
+		if err := nd.log.Close(); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+// With goroutines of their own the hosts do the same: each proposal has one
+// outcome, what is applied is applied everywhere in one order, and nothing is left
+// running.
+func TestStarted(t *testing.T) {
+	before := runtime.NumGoroutine()
+	s := newStarted(t, 3, nil)
+	const groups, proposers, each = 20, 4, 50
+	for id := range raft.GroupID(groups) {
+		s.create(id + 1)
+	}
+	for id := range raft.GroupID(groups) {
+		s.leader(id + 1)
+	}
+	var applied, other atomic.Int64
+	var wg sync.WaitGroup
+	for p := range proposers {
+		wg.Go(func() {
+			for n := range each * groups {
+				id := raft.GroupID(n%groups + 1)
+				done := make(chan Outcome, 1)
+				err := s.leader(id).Propose(Proposal{
+					Data: fmt.Appendf(nil, "%d-%d", p, n), Done: func(o Outcome) { done <- o },
+				})
+				if err != nil {
+					other.Add(1)
+					continue
+				}
+				if o := <-done; o.Fate == Applied {
+					applied.Add(1)
+				} else {
+					other.Add(1)
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		for n := range 50 {
+			id := raft.GroupID(n%groups + 1)
+			nd := s.nodes[n%3]
+			g, _ := nd.host.Group(id)
+			if st := g.Status(); st.Group != id {
+				t.Errorf("status of group %d, asked for %d", st.Group, id)
+			}
+			read := make(chan error, 1)
+			g.ReadIndex(func(_ raft.Index, err error) { read <- err })
+			<-read
+			g.Checkpointed(g.Applied())
+			nd.host.Stats()
+		}
+	})
+	wg.Wait()
+	if n := applied.Load(); n < each*groups*proposers/2 {
+		t.Errorf("%d of %d applied, %d not", n, each*groups*proposers, other.Load())
+	}
+	for id := range raft.GroupID(groups) {
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			a, b, c := s.nodes[0].machines[id+1], s.nodes[1].machines[id+1], s.nodes[2].machines[id+1]
+			if a.equal(b) && b.equal(c) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("group %d: the machines differ", id+1)
+			}
+		}
+	}
+	total := 0
+	for id := range raft.GroupID(groups) {
+		items := s.nodes[0].machines[id+1].items()
+		total += len(items)
+		slices.Sort(items)
+		if len(slices.Compact(items)) != len(s.nodes[0].machines[id+1].items()) {
+			t.Errorf("group %d has a proposal twice", id+1)
+		}
+	}
+	if total < int(applied.Load()) {
+		t.Errorf("%d applied, %d there", applied.Load(), total)
+	}
+	s.stop()
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			buf := make([]byte, 1<<16)
+			t.Fatalf("goroutines are left:\n%s", buf[:runtime.Stack(buf, true)])
+		}
+	}
+}
+
+// The number of goroutines does not depend on the number of groups.
+func TestGoroutines(t *testing.T) {
+	s := newStarted(t, 1, nil)
+	s.create(1)
+	s.leader(1)
+	few := runtime.NumGoroutine()
+	for id := range raft.GroupID(200) {
+		s.create(id + 2)
+	}
+	s.leader(201)
+	if many := runtime.NumGoroutine(); many > few+2 {
+		t.Errorf("%d goroutines with one group, %d with 201", few, many)
+	}
+	s.stop()
+}

@@ -1,0 +1,690 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/raft"
+)
+
+// flusher is the state of whoever flushes: the goroutine made by Start, or the
+// caller of Flush.
+type flusher struct {
+	// active is the segment that is written; nil until there is something to
+	// write.
+	active *segment
+	// synced is up to where the log is known to be on disk.
+	synced position
+	// flushSeq counts flushes.
+	flushSeq uint64
+	// missing are segments whose file is gone, as long as it matters.
+	missing []uint64
+	// wantManifest is set until the list of segments is written.
+	wantManifest bool
+	batch        []request
+	buf          []byte
+	data         []byte // of a record that is encoded
+	ahead        []*ahead
+}
+
+// ahead is what a group will be like when the flush is through.
+type ahead struct {
+	g          *Group
+	exists     bool
+	seq        uint64
+	metas      uint16
+	base, last raft.Index
+	baseTerm   raft.Term
+	// runs are of entries in this flush, which reach up to last.
+	runs []run
+}
+
+func (l *Log) flushLoop() {
+	for {
+		select {
+		case <-l.wake:
+		case <-l.stop:
+			return
+		}
+		for l.round() > 0 {
+			// Those whose writes are done get to queue their next ones now, so
+			// that the next flush is one of many.
+			runtime.Gosched()
+		}
+	}
+}
+
+// round writes a part of the queue, and returns of how many requests it has
+// disposed.
+func (l *Log) round() int {
+	if err := l.failed(); err != nil {
+		l.failAll(err)
+		return 0
+	}
+	need := l.take()
+	if len(l.batch) == 0 {
+		return 0
+	}
+	if err := l.ensureRoom(need); err != nil {
+		if !noSpace(err) {
+			return l.fail(err)
+		}
+		if need = l.waitForSpace(err); len(l.batch) == 0 {
+			return 0
+		}
+	}
+	for {
+		err := l.write()
+		if err == nil {
+			return l.complete()
+		}
+		if !noSpace(err) {
+			return l.fail(err)
+		}
+		// Nothing of it counts. What is behind the end of the segment stays
+		// there as a torn tail, and the next attempt is in another segment. What
+		// is left of the batch takes no room.
+		l.active.closed = true
+		l.forget()
+		if l.waitForSpace(err); len(l.batch) == 0 {
+			return 0
+		}
+	}
+}
+
+// syncSegment syncs the active segment. An error is never one of lack of space
+// if it may concern more than the batch: what was written before and is not known
+// to be on disk is lost then, and no room brings it back.
+func (l *Log) syncSegment() error {
+	s := l.active
+	err := s.f.SyncData()
+	if err != nil && s.synced < s.end {
+		return fmt.Errorf("sync of what was written before: %v", err)
+	}
+	if err == nil {
+		l.mu.Lock()
+		l.stats.Syncs++
+		l.mu.Unlock()
+	}
+	return err
+}
+
+// take moves requests from the queue to the batch, and returns what room they
+// need.
+func (l *Log) take() (need int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for n < len(l.queue) && (n == 0 || need+l.queue[n].bytes <= l.cfg.MaxFlushBytes) {
+		need += l.queue[n].bytes
+		n++
+	}
+	l.batch = append(l.batch[:0], l.queue[:n]...)
+	rest := copy(l.queue, l.queue[n:])
+	clear(l.queue[rest:])
+	l.queue = l.queue[:rest]
+	l.resolveLocked()
+	return need
+}
+
+// resolveLocked finds the groups of the batch.
+func (l *Log) resolveLocked() {
+	for i := range l.batch {
+		r := &l.batch[i]
+		if r.op != nil {
+			continue
+		}
+		g := l.groups[r.Group]
+		if g == nil {
+			g = &Group{log: l, id: r.Group}
+			l.groups[r.Group] = g
+		}
+		r.g = g
+	}
+}
+
+// overhead is what a flush needs besides its requests.
+func (l *Log) overhead() int64 {
+	n := recordSize(0)
+	if l.wantManifest || l.active == nil {
+		n += l.manifestRoom()
+	}
+	return n
+}
+
+func (l *Log) manifestRoom() int64 {
+	return recordSize(8 * (len(l.segs.Load().list) + len(l.missing) + 1))
+}
+
+// reserve is what is kept of the last segment for writes that may win back
+// space.
+func (l *Log) reserve() int64 { return min(l.cfg.SegmentBytes/16, 4<<20) }
+
+// ensureRoom makes the active segment one with room.
+func (l *Log) ensureRoom(need int64) error {
+	if need == 0 {
+		return nil // nothing to be written
+	}
+	need += l.overhead()
+	if s := l.active; s != nil && !s.closed {
+		limit := s.size
+		if !l.hasSpare() {
+			limit -= l.reserve()
+		}
+		if s.end+need <= limit {
+			l.setFull(nil)
+			return nil
+		}
+	}
+	// The new segment begins with a list of all.
+	need += l.manifestRoom()
+	if err := l.roll(max(l.cfg.SegmentBytes, segmentStart+need+l.reserve())); err != nil {
+		return err
+	}
+	l.setFull(nil)
+	return nil
+}
+
+// roll makes a new segment the active one. The one before is synced and gets
+// its end.
+func (l *Log) roll(size int64) error {
+	if err := l.sync(); err != nil {
+		return err
+	}
+	next, err := l.takeSpare(size)
+	if err != nil {
+		return err
+	}
+	h := segmentHeader{store: l.store.id, segment: next.number, incarnation: l.store.incarnation}
+	if last := l.tip(); last != nil {
+		h.prev = position{last.number, last.end}
+		h.chain = last.chain
+	}
+	if err := l.begin(next, &h); err != nil {
+		// It counts as one that was never made.
+		return errors.Join(err, l.discard(next))
+	}
+	return nil
+}
+
+// tip returns the segment that was written last.
+func (l *Log) tip() *segment {
+	if list := l.segs.Load().list; len(list) > 0 {
+		return list[len(list)-1]
+	}
+	return nil
+}
+
+// begin writes the header of a segment and makes it the active one.
+func (l *Log) begin(s *segment, h *segmentHeader) error {
+	if _, err := s.f.WriteAt(h.encode(), 0); err != nil {
+		return err
+	}
+	s.begun, s.chain = true, h.chain
+	l.activate(s)
+	return nil
+}
+
+// activate makes a segment the active one.
+func (l *Log) activate(s *segment) {
+	old := l.active
+	s.disk.Store(s.size)
+	l.segs.Store(l.segs.Load().with(s))
+	l.active, l.wantManifest = s, true
+	if old != nil {
+		old.disk.Store(old.end)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.side); n > 0 && old != nil {
+		// Whoever writes it down waits for something to be in the new one.
+		l.side[n-1].sealed, l.side[n-1].followed = true, true
+		l.side[n-1].to = old.end
+	}
+	l.sideNumber++
+	l.side = append(l.side, &sideItems{number: l.sideNumber, segment: s.number, from: segmentStart, to: segmentStart})
+	if old != nil {
+		l.cuts = append(l.cuts, cut{old, old.end})
+	}
+	l.applied = position{s.number, segmentStart}
+}
+
+// sync makes all that is written durable.
+func (l *Log) sync() error {
+	s := l.active
+	if s == nil || s.synced == s.end {
+		return nil
+	}
+	if err := l.syncSegment(); err != nil {
+		return err
+	}
+	s.synced = s.end
+	l.synced = position{s.number, s.end}
+	return nil
+}
+
+// write encodes the batch behind the end of the active segment, writes it, and
+// makes it durable if that is asked for. After an error nothing has changed but
+// the file.
+func (l *Log) write() error {
+	s := l.active
+	l.buf = l.buf[:0]
+	sync := l.cfg.SyncInterval == 0
+	any := false
+	for i := range l.batch {
+		r := &l.batch[i]
+		any = any || r.bytes > 0
+		sync = sync || r.op != nil && r.op.sync
+	}
+	if s == nil {
+		return nil // nothing to be written, and nothing that was
+	}
+	chain, manifest := s.chain, l.wantManifest
+	if any {
+		l.flushSeq++
+		chain = l.put(chain, &record{kind: kindFlush, seq: l.flushSeq, term: l.synced.segment, index: uint64(l.synced.offset)}, nil)
+		for i := range l.batch {
+			if op := l.batch[i].op; op != nil && op.manifest {
+				manifest = true
+			}
+		}
+		if manifest {
+			chain = l.put(chain, &record{kind: kindSegments}, appendSegments(nil, l.manifest()))
+		}
+		for i := range l.batch {
+			chain = l.encode(&l.batch[i], chain)
+		}
+		if _, err := s.f.WriteAt(l.buf, s.end); err != nil {
+			return err
+		}
+	}
+	if sync && (any || s.synced != s.end) {
+		if err := l.syncSegment(); err != nil {
+			return err
+		}
+	}
+	s.end += int64(len(l.buf))
+	s.chain = chain
+	if sync {
+		s.synced = s.end
+		l.synced = position{s.number, s.end}
+	}
+	if any && manifest {
+		l.wantManifest = false
+	}
+	return nil
+}
+
+// manifest lists the segments, without those that the batch takes away.
+func (l *Log) manifest() []uint64 {
+	set := l.segs.Load()
+	for i := range l.batch {
+		if op := l.batch[i].op; op != nil {
+			set = set.without(op.remove)
+		}
+	}
+	numbers := append(set.numbers(), l.missing...)
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
+}
+
+// put encodes a record at the end of the buffer.
+func (l *Log) put(chain uint32, r *record, data []byte) uint32 {
+	r.prev = chain
+	l.buf = appendRecord(l.buf, l.active.seed, l.active.end+int64(len(l.buf)), r, data)
+	return r.crc
+}
+
+// look returns what the group of a request will be like.
+func (l *Log) look(g *Group) *ahead {
+	if g.ahead != nil {
+		return g.ahead
+	}
+	n := len(l.ahead)
+	if n == cap(l.ahead) {
+		l.ahead = append(l.ahead, nil)
+	}
+	l.ahead = l.ahead[:n+1]
+	if l.ahead[n] == nil {
+		l.ahead[n] = new(ahead)
+	}
+	a := l.ahead[n]
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	*a = ahead{
+		g: g, exists: g.exists, seq: g.history.seq, metas: g.history.metas, base: g.base.Index, baseTerm: g.base.Term,
+		last: g.lastLocked(), runs: a.runs[:0],
+	}
+	g.ahead = a
+	return a
+}
+
+// forget drops what groups would have been like.
+func (l *Log) forget() {
+	for _, a := range l.ahead {
+		a.g.ahead, a.g = nil, nil
+	}
+	// What is behind the length is used again.
+	l.ahead = l.ahead[:0]
+}
+
+// term returns the term of an entry.
+func (a *ahead) term(i raft.Index) (raft.Term, bool) {
+	switch {
+	case i == a.base:
+		return a.baseTerm, true
+	case i < a.base || i > a.last:
+		return 0, false
+	}
+	for n := len(a.runs) - 1; n >= 0; n-- {
+		if a.runs[n].index <= uint64(i) {
+			return raft.Term(a.runs[n].term), true
+		}
+	}
+	a.g.mu.Lock()
+	defer a.g.mu.Unlock()
+	return a.g.termLocked(i)
+}
+
+// check says what is wrong with a write, if something is.
+func (a *ahead) check(w *Write) error {
+	invalid := func(format string, args ...any) error {
+		return fmt.Errorf("%w: group %d: %s", ErrInvalid, w.Group, fmt.Sprintf(format, args...))
+	}
+	exists, base, last := a.exists, a.base, a.last
+	if w.Replica != nil {
+		exists, base, last = true, 0, 0
+	}
+	if !exists && (w.Base != nil || w.Hard != nil || len(w.Entries) > 0 || w.Delete) {
+		return invalid("there is no such group")
+	}
+	if b := w.Base; b != nil {
+		if b.Index < base {
+			return invalid("base %d is before base %d", b.Index, base)
+		}
+		if base = b.Index; w.Replica != nil || a.drops(b) {
+			last = base
+		}
+	}
+	if len(w.Entries) > 0 {
+		if i := w.Entries[0].Index; i <= base || i > last+1 {
+			return invalid("entry %d does not follow %d to %d", i, base, last)
+		}
+	}
+	return nil
+}
+
+// drops reports whether no entry follows a base.
+func (a *ahead) drops(b *raft.Base) bool {
+	t, ok := a.term(b.Index)
+	return !ok || t != b.Term
+}
+
+// encode puts the records of a request into the buffer.
+func (l *Log) encode(r *request, chain uint32) uint32 {
+	r.off = l.active.end + int64(len(l.buf))
+	if r.op != nil {
+		return l.encodeOperation(r.op, chain)
+	}
+	a := l.look(r.g)
+	if r.err = a.check(&r.Write); r.err != nil {
+		return chain
+	}
+	r.seq, r.meta = a.seq, a.metas
+	left := len(r.Entries)
+	for _, has := range []bool{r.Replica != nil, r.Base != nil, r.Hard != nil, r.Delete} {
+		if has {
+			left++
+		}
+	}
+	put := func(rec record, data []byte) {
+		a.seq++
+		if !rec.kind.isEntry() {
+			a.metas++
+		}
+		if left--; left > 0 {
+			rec.flags |= flagMore
+		}
+		rec.group, rec.seq, rec.meta = uint64(r.Group), a.seq, a.metas
+		chain = l.put(chain, &rec, data)
+	}
+	if r.Replica != nil {
+		a.replace(0, 0)
+		a.exists = true
+		l.data = r.Replica.append(l.data[:0])
+		put(record{kind: kindReplica}, l.data)
+	}
+	if b := r.Base; b != nil {
+		rec := record{kind: kindBase, term: uint64(b.Term), index: uint64(b.Index)}
+		if r.drop = a.drops(b); r.drop {
+			rec.flags |= flagDrop
+			a.replace(b.Index, b.Term)
+		}
+		a.base, a.baseTerm, r.last = b.Index, b.Term, a.last
+		l.data = appendBase(l.data[:0], b, a.last)
+		put(rec, l.data)
+	}
+	if h := r.Hard; h != nil {
+		put(record{kind: kindHard, term: uint64(h.Term), index: uint64(h.Vote)}, nil)
+	}
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		if i == 0 || e.Term != r.Entries[i-1].Term {
+			a.extend(e.Index, e.Term)
+		}
+		put(record{kind: entryKind(e.Type), term: uint64(e.Term), index: uint64(e.Index)}, e.Data)
+	}
+	if n := len(r.Entries); n > 0 {
+		a.last = r.Entries[n-1].Index
+	}
+	if r.Delete {
+		a.replace(0, 0)
+		a.exists = false
+		put(record{kind: kindDelete}, nil)
+	}
+	return chain
+}
+
+// replace drops all entries.
+func (a *ahead) replace(base raft.Index, term raft.Term) {
+	a.base, a.baseTerm, a.last, a.runs = base, term, base, a.runs[:0]
+}
+
+// extend takes note of entries from an index on, which all have one term.
+func (a *ahead) extend(i raft.Index, t raft.Term) {
+	n := len(a.runs)
+	for n > 0 && a.runs[n-1].index >= uint64(i) {
+		n--
+	}
+	a.runs = append(a.runs[:n], run{index: uint64(i), term: uint64(t)})
+}
+
+// complete makes the batch known to the groups and to those who wait.
+func (l *Log) complete() int {
+	l.forget()
+	s := l.active
+	entries, records := uint64(0), uint64(0)
+	for i := range l.batch {
+		r := &l.batch[i]
+		switch {
+		case r.op != nil:
+			records += l.applyOperation(r.op)
+		case r.err == nil && r.recordCount() > 0:
+			l.apply(r)
+			entries += uint64(len(r.Entries))
+			records += r.recordCount()
+		}
+	}
+	l.mu.Lock()
+	for i := range l.batch {
+		l.itemsLocked(&l.batch[i])
+		l.pending -= l.batch[i].bytes
+	}
+	if s != nil {
+		l.applied = position{s.number, s.end}
+		l.side[len(l.side)-1].to = s.end
+	}
+	if len(l.buf) > 0 {
+		l.stats.Flushes++
+		l.stats.Bytes += uint64(len(l.buf))
+	}
+	l.stats.Records += records
+	l.stats.Entries += entries
+	l.mu.Unlock()
+	l.cache.shrink()
+	l.bury()
+	n := len(l.batch)
+	for i := range l.batch {
+		r := &l.batch[i]
+		switch {
+		case r.op != nil:
+			l.finishOperation(r.op, nil)
+		case r.Done != nil:
+			r.Done(r.err)
+		}
+	}
+	clear(l.batch)
+	l.batch = l.batch[:0]
+	if cap(l.buf) > 2*defaultMaxFlush {
+		l.buf = nil
+	}
+	l.askForChores()
+	return n
+}
+
+func (r *request) recordCount() (n uint64) {
+	for _, has := range []bool{r.Replica != nil, r.Base != nil, r.Hard != nil, r.Delete} {
+		if has {
+			n++
+		}
+	}
+	return n + uint64(len(r.Entries))
+}
+
+// apply makes a write part of what the group knows to be durable.
+func (l *Log) apply(r *request) {
+	g, s, off := r.g, l.active, r.off
+	place := func(data int) loc {
+		at := makeLoc(s.number, off, data)
+		s.live.Add(at.length())
+		off += at.length()
+		return at
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	h := &g.history
+	h.seq, h.metas = r.seq, r.meta
+	next := func(m meta, data int) {
+		h.seq++
+		h.metas++
+		g.putLocked(m, h.seq, place(data))
+	}
+	if r.Replica != nil {
+		g.resetLocked()
+		g.exists, g.replica = true, *r.Replica
+		next(metaReplica, 12+4*len(r.Replica.Contacts))
+	}
+	if r.Base != nil {
+		g.applyBaseLocked(*r.Base, r.drop, r.last)
+		l.data = appendBase(l.data[:0], r.Base, r.last)
+		next(metaBase, len(l.data))
+	}
+	if r.Hard != nil {
+		g.hard = *r.Hard
+		next(metaHard, 0)
+	}
+	if len(r.Entries) > 0 {
+		g.cutFromLocked(r.Entries[0].Index)
+		for i := range r.Entries {
+			e := &r.Entries[i]
+			h.seq++
+			h.add(uint64(e.Index), uint64(e.Term), h.seq)
+			g.locs = append(g.locs, place(len(e.Data)))
+			if e.Type == raft.EntryConf {
+				g.confs = append(g.confs, *e)
+			}
+		}
+		g.cacheLocked(r.Entries)
+	}
+	if r.Delete {
+		g.resetLocked()
+		next(metaDelete, 0)
+		g.cover = s.number
+	}
+	if len(g.damage) > 0 {
+		g.healLocked()
+	}
+}
+
+// fail poisons the log, and answers the batch and the queue.
+func (l *Log) fail(err error) int {
+	l.poisonWith(err)
+	poison := l.failed()
+	l.forget()
+	n := len(l.batch)
+	for i := range l.batch {
+		l.settle(&l.batch[i])
+		l.giveUp(&l.batch[i], poison)
+	}
+	clear(l.batch)
+	l.batch = l.batch[:0]
+	l.failAll(poison)
+	return n
+}
+
+// poisonWith makes sure that nothing is written any more. What is queued is
+// answered by whoever flushes.
+func (l *Log) poisonWith(err error) {
+	l.mu.Lock()
+	first := l.poison == nil
+	if first {
+		l.poison = fmt.Errorf("%w: %w", ErrPoisoned, err)
+	}
+	poison := l.poison
+	l.mu.Unlock()
+	if first {
+		l.raise(poison)
+		l.kick()
+	}
+}
+
+// failAll answers all that is queued with an error.
+func (l *Log) failAll(err error) {
+	l.mu.Lock()
+	queue := l.queue
+	l.queue = nil
+	l.mu.Unlock()
+	for i := range queue {
+		l.settle(&queue[i])
+		l.giveUp(&queue[i], err)
+	}
+}
+
+// settle takes a request off what is pending.
+func (l *Log) settle(r *request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending -= r.bytes
+}
+
+func (l *Log) giveUp(r *request, err error) {
+	if r.op != nil {
+		l.finishOperation(r.op, err)
+	} else if r.Done != nil {
+		r.Done(err)
+	}
+}
+
+// discard removes a segment that was made and cannot be used.
+func (l *Log) discard(s *segment) error {
+	err := s.remove()
+	// What is left of it has no record, and does not count.
+	_ = l.cfg.FS.Remove(s.path)
+	return err
+}
+
+// syncDir makes names durable.
+func (l *Log) syncDir() error { return vfs.SyncDir(l.cfg.FS, l.cfg.Dir) }

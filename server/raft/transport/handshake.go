@@ -1,0 +1,233 @@
+package transport
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strings"
+
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+)
+
+// Magic is what a connection of this protocol begins with, in both directions.
+// Its first byte is in no text protocol, so that a port can tell it from others
+// by looking at that.
+const Magic = "\x8eNLRAFT\n"
+
+// Version is that of the protocol, the only one there is.
+const Version = 1
+
+// A handshake message is Magic, version, the length of its body, and the body. So
+// it is in all versions. In this one the last four bytes of the body are a
+// CRC32C of all before them; the dialling end sends a hello, the accepting one
+// answers with a welcome or a refusal.
+const (
+	preambleSize = len(Magic) + 4
+	helloSize    = 16 // of a body, without cluster and checksum
+	welcomeSize  = 16 // of a body, without text and checksum
+	// MaxCluster is how long the name of a cluster may be.
+	MaxCluster = 255
+	maxText    = 255
+	maxBody    = max(helloSize, welcomeSize) + 1 + max(MaxCluster, maxText) + 4
+)
+
+// Classes as they are on the wire.
+const (
+	wireNormal = 1
+	wireBulk   = 2
+)
+
+func classToWire(c host.Class) (uint8, bool) {
+	switch c {
+	case host.Normal:
+		return wireNormal, true
+	case host.Bulk:
+		return wireBulk, true
+	default:
+		return 0, false
+	}
+}
+
+func classFromWire(b uint8) (host.Class, bool) {
+	switch b {
+	case wireNormal:
+		return host.Normal, true
+	case wireBulk:
+		return host.Bulk, true
+	default:
+		return 0, false
+	}
+}
+
+// ErrHandshake says that the other end does not speak this protocol.
+var ErrHandshake = errors.New("not a raft connection")
+
+// RefusedError says that the accepting end does not want the connection.
+type RefusedError struct {
+	Reason Reason
+	// Text is in the words of the accepting end.
+	Text string
+}
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("refused: %s", e.Text) }
+
+// Reason is why a connection is refused.
+type Reason uint8
+
+const (
+	welcome Reason = iota
+	// RefusedVersion says that the accepting end does not speak the version.
+	RefusedVersion
+	// RefusedMalformed says that it did not understand the hello.
+	RefusedMalformed
+	// RefusedCluster says that it belongs to another cluster.
+	RefusedCluster
+	// RefusedNode says that it is not the node that was asked for, or that the
+	// dialling node bears its own name.
+	RefusedNode
+	// RefusedBusy says that it has too many connections already.
+	RefusedBusy
+)
+
+// hello is what the dialling end says.
+type hello struct {
+	Class host.Class
+	From  raft.NodeID
+	// Incarnation is that of the store that From has.
+	Incarnation uint32
+	To          raft.NodeID
+	Cluster     string
+}
+
+// reply is what the accepting end answers.
+type reply struct {
+	Reason Reason
+	Node   raft.NodeID
+	// Incarnation is that of the store that Node has.
+	Incarnation uint32
+	// MaxFrame is the largest frame that Node accepts.
+	MaxFrame uint32
+	// Text tells the reason to people.
+	Text string
+}
+
+func (h *hello) encode() []byte {
+	class, _ := classToWire(h.Class) // lanes are made for valid classes only
+	b := make([]byte, preambleSize, preambleSize+maxBody)
+	b = append(b, class, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint32(b, uint32(h.From))
+	b = binary.LittleEndian.AppendUint32(b, h.Incarnation)
+	b = binary.LittleEndian.AppendUint32(b, uint32(h.To))
+	return seal(appendText(b, h.Cluster))
+}
+
+func decodeHello(body []byte) (h hello, err error) {
+	if len(body) < helloSize {
+		return hello{}, errors.New("hello is too short")
+	}
+	class, ok := classFromWire(body[0])
+	if !ok {
+		return hello{}, fmt.Errorf("hello has class %d, which is unknown", body[0])
+	}
+	h.Class = class
+	h.From = raft.NodeID(binary.LittleEndian.Uint32(body[4:]))
+	h.Incarnation = binary.LittleEndian.Uint32(body[8:])
+	h.To = raft.NodeID(binary.LittleEndian.Uint32(body[12:]))
+	if h.Cluster, err = text(body[helloSize:]); err != nil {
+		return hello{}, err
+	}
+	if h.From == 0 {
+		return hello{}, errors.New("hello comes from node 0")
+	}
+	return h, nil
+}
+
+func (r *reply) encode() []byte {
+	b := make([]byte, preambleSize, preambleSize+maxBody)
+	b = append(b, byte(r.Reason), 0, 0, 0)
+	b = binary.LittleEndian.AppendUint32(b, uint32(r.Node))
+	b = binary.LittleEndian.AppendUint32(b, r.Incarnation)
+	b = binary.LittleEndian.AppendUint32(b, r.MaxFrame)
+	return seal(appendText(b, r.Text[:min(len(r.Text), maxText)]))
+}
+
+func decodeReply(body []byte) (r reply, err error) {
+	if len(body) < welcomeSize {
+		return reply{}, errors.New("answer is too short")
+	}
+	r.Reason = Reason(body[0])
+	r.Node = raft.NodeID(binary.LittleEndian.Uint32(body[4:]))
+	r.Incarnation = binary.LittleEndian.Uint32(body[8:])
+	r.MaxFrame = binary.LittleEndian.Uint32(body[12:])
+	if r.Text, err = text(body[welcomeSize:]); err != nil {
+		return reply{}, err
+	}
+	// It ends up in log lines.
+	r.Text = strings.ToValidUTF8(r.Text, "?")
+	return r, nil
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(append(dst, byte(len(s))), s...)
+}
+
+func text(b []byte) (string, error) {
+	if len(b) == 0 || len(b)-1 != int(b[0]) {
+		return "", errors.New("length of a text does not fit")
+	}
+	return string(b[1:]), nil
+}
+
+// seal fills in the preamble and appends the checksum.
+func seal(b []byte) []byte {
+	copy(b, Magic)
+	binary.LittleEndian.PutUint16(b[len(Magic):], Version)
+	binary.LittleEndian.PutUint16(b[len(Magic)+2:], uint16(len(b)-preambleSize+4))
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// versionError is returned for a message of another version, of which nothing
+// else is known.
+type versionError uint16
+
+func (e versionError) Error() string {
+	return fmt.Sprintf("version %d of the protocol is not supported, only %d", uint16(e), Version)
+}
+
+// readHandshake reads a handshake message and returns its body without the
+// checksum. It reads not a byte more than that.
+func readHandshake(r io.Reader) ([]byte, error) {
+	var preamble [preambleSize]byte
+	if _, err := io.ReadFull(r, preamble[:]); err != nil {
+		return nil, err
+	}
+	if string(preamble[:len(Magic)]) != Magic {
+		return nil, fmt.Errorf("%w: it begins with %q", ErrHandshake, preamble[:len(Magic)])
+	}
+	version := binary.LittleEndian.Uint16(preamble[len(Magic):])
+	size := int(binary.LittleEndian.Uint16(preamble[len(Magic)+2:]))
+	if version != Version {
+		// Its body is read, because to close a connection with bytes unread resets
+		// it, and the other end might not see why.
+		if _, err := io.CopyN(io.Discard, r, int64(size)); err != nil {
+			return nil, err
+		}
+		return nil, versionError(version)
+	}
+	if size < 4 || size > maxBody {
+		return nil, fmt.Errorf("%w: message of %d bytes", ErrHandshake, size)
+	}
+	message := make([]byte, preambleSize+size)
+	copy(message, preamble[:])
+	if _, err := io.ReadFull(r, message[preambleSize:]); err != nil {
+		return nil, err
+	}
+	end := len(message) - 4
+	if crc32.Checksum(message[:end], castagnoli) != binary.LittleEndian.Uint32(message[end:]) {
+		return nil, fmt.Errorf("%w: checksum of the handshake does not match", ErrHandshake)
+	}
+	return message[preambleSize:end], nil
+}

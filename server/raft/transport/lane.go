@@ -1,0 +1,251 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+)
+
+// lane is the way to one node in one class: its queue, and the goroutine that
+// connects when something is put there, and writes.
+//
+//	        put                connected
+//	idle ────────▶ connecting ───────────▶ session
+//	  ▲                │ failed               │ ended
+//	  │     time       ▼                      ▼
+//	  └───────────  backing off ◀──── (at once if it was long)
+//
+// What waits when a session ends or cannot begin is dropped, for it would be
+// stale; while backing off, the queue refuses.
+type lane struct {
+	t     *TCP
+	to    raft.NodeID
+	class host.Class
+	queue *queue
+
+	backoff backoff
+	// failing is why connecting failed the last time, "" if it did not; so that
+	// a log tells it once.
+	failing string
+	// moved has an element when the address has changed.
+	moved chan struct{}
+
+	// Counters of all sessions. sent includes headers.
+	connects, sentFrames, sent, writes atomic.Uint64
+	rtt                                atomic.Int64
+
+	mu   sync.Mutex
+	addr string
+	// gone says that the node is no longer a peer.
+	gone bool
+	// leave ends the session, or the attempt to have one.
+	leave context.CancelFunc
+	// connected is since when there is a session; zero if there is none.
+	connected   time.Time
+	incarnation uint32
+	lastErr     error
+}
+
+func newLane(t *TCP, to raft.NodeID, class host.Class, addr string) *lane {
+	return &lane{
+		t: t, to: to, class: class, addr: addr,
+		queue: newQueue(t.config.Limits),
+		moved: make(chan struct{}, 1),
+		backoff: backoff{
+			min: t.config.Timing.BackoffMin, max: t.config.Timing.BackoffMax,
+			rng: rand.New(rand.NewPCG(t.config.Seed, uint64(to)<<8|uint64(class))),
+		},
+	}
+}
+
+func (l *lane) String() string { return fmt.Sprintf("node %d (%s)", l.to, l.class) }
+
+// move sets the address, and leaves the old one if it is another.
+func (l *lane) move(addr string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.addr == addr {
+		return
+	}
+	l.addr = addr
+	if l.leave != nil {
+		l.leave()
+	}
+	select {
+	case l.moved <- struct{}{}:
+	default:
+	}
+}
+
+// stop ends run, before long.
+func (l *lane) stop() {
+	l.queue.close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+	if l.leave != nil {
+		l.leave()
+	}
+	close(l.moved)
+}
+
+// run connects on demand, until stop.
+func (l *lane) run() {
+	for l.queue.await() {
+		lived, err := l.session()
+		l.report(lived, err)
+		if lived > l.backoff.max {
+			l.backoff.reset()
+			continue
+		}
+		l.queue.refuse()
+		pause := l.t.config.Clock.NewTimer(l.backoff.next())
+		select {
+		case <-pause.C():
+		case <-l.moved:
+			l.backoff.reset()
+		}
+		pause.Stop()
+		l.queue.accept()
+	}
+}
+
+// report tells how a session ended; lived is 0 if there was none. What still
+// waits is dropped.
+func (l *lane) report(lived time.Duration, err error) {
+	dropped := l.queue.discard()
+	l.mu.Lock()
+	l.lastErr = err
+	addr := l.addr
+	l.mu.Unlock()
+	if l.t.ctx.Err() != nil {
+		return
+	}
+	if lived > 0 {
+		l.failing = ""
+		l.t.config.Logf("lost the connection to %v at %s after %v: %v; %d waiting frames are dropped", l, addr, lived, err, dropped)
+	} else if l.failing != err.Error() {
+		l.failing = err.Error()
+		l.t.config.Logf("cannot connect to %v at %s: %v", l, addr, err)
+	}
+}
+
+// errMoved ends a session because there is another address, or none.
+var errMoved = errors.New("this is no longer its address")
+
+// session connects, and sends what is queued for as long as it goes well. It
+// returns how long that was, and why it ended.
+func (l *lane) session() (lived time.Duration, err error) {
+	ctx, leave := context.WithCancel(l.t.ctx)
+	defer leave()
+	l.mu.Lock()
+	if l.gone {
+		l.mu.Unlock()
+		return 0, errMoved
+	}
+	addr := l.addr
+	l.leave = leave
+	// What has happened before is in addr.
+	select {
+	case <-l.moved:
+	default:
+	}
+	l.mu.Unlock()
+
+	conn, r, err := l.connect(ctx, addr)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = errMoved
+		}
+		return 0, err
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+
+	begun := l.t.config.Clock.Now()
+	l.connects.Add(1)
+	l.mu.Lock()
+	l.connected, l.incarnation, l.lastErr = begun, r.Incarnation, nil
+	l.mu.Unlock()
+	l.t.config.Logf("connected to %v at %s", l, addr)
+
+	s := newSession(l, conn, r.MaxFrame)
+	err = s.run()
+	if ctx.Err() != nil {
+		err = errMoved
+	}
+	l.mu.Lock()
+	l.connected = time.Time{}
+	l.mu.Unlock()
+	// A session that ended within the clock's grain was one nevertheless.
+	return max(l.t.config.Clock.Now().Sub(begun), 1), err
+}
+
+// connect dials and shakes hands.
+func (l *lane) connect(ctx context.Context, addr string) (net.Conn, reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.t.config.Timing.Connect)
+	defer cancel()
+	conn, err := l.t.config.Dial(ctx, "tcp", addr)
+	if err != nil {
+		return nil, reply{}, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	r, err := l.greet(conn)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("no answer to the handshake within %v", l.t.config.Timing.Connect)
+		}
+		return nil, reply{}, err
+	}
+	return conn, r, nil
+}
+
+// greet is the dialling end's half of the handshake.
+func (l *lane) greet(conn net.Conn) (reply, error) {
+	c := &l.t.config
+	h := hello{Class: l.class, From: c.Self, Incarnation: c.Incarnation, To: l.to, Cluster: c.Cluster}
+	if _, err := conn.Write(h.encode()); err != nil {
+		return reply{}, fmt.Errorf("handshake: %w", err)
+	}
+	body, err := readHandshake(conn)
+	if err != nil {
+		return reply{}, fmt.Errorf("handshake: %w", err)
+	}
+	r, err := decodeReply(body)
+	switch {
+	case err != nil:
+		return reply{}, fmt.Errorf("handshake: %w", err)
+	case r.Reason != welcome:
+		return reply{}, &RefusedError{Reason: r.Reason, Text: r.Text}
+	case r.Node != l.to:
+		return reply{}, fmt.Errorf("handshake: node %d answers", r.Node)
+	}
+	return r, nil
+}
+
+// backoff is the time between attempts.
+type backoff struct {
+	min, max time.Duration
+	rng      *rand.Rand
+	last     time.Duration
+}
+
+func (b *backoff) reset() { b.last = 0 }
+
+// next is twice as long as the one before, and random in its upper half.
+func (b *backoff) next() time.Duration {
+	b.last = min(max(2*b.last, b.min), b.max)
+	half := int64(b.last / 2)
+	return time.Duration(half + b.rng.Int64N(half+1))
+}

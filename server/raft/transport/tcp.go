@@ -1,0 +1,257 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-lite/nats-lite/internal/clock"
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+)
+
+// classes are all classes; a class is its own index.
+var classes = [...]host.Class{host.Normal, host.Bulk}
+
+// ReceiveFunc gets what arrives, as the method of a host.Receiver, which may not
+// be there yet when the transport is made. It owns the frame, and may block to
+// hold up the sender, but must return once the receiver stops. There is one call
+// at a time for a node and class, and calls for different ones are concurrent.
+type ReceiveFunc func(from raft.NodeID, class host.Class, frame []byte)
+
+// Limits bound what a transport keeps. A zero field is its default.
+type Limits struct {
+	// MaxFrame is the largest frame that is sent or accepted, in bytes:
+	// host.MaxFrame.
+	MaxFrame int
+	// QueueFrames and QueueBytes bound what waits to be sent to a node in a
+	// class: 65,536 and 64 MiB. A frame that is alone is sent in any case.
+	QueueFrames, QueueBytes int
+	// MaxNodes bounds the nodes that connections are accepted from: 1024.
+	MaxNodes int
+	// MaxHandshakes bounds the accepted connections that have not said who they
+	// are: 64.
+	MaxHandshakes int
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		MaxFrame:      cmp.Or(l.MaxFrame, host.MaxFrame),
+		QueueFrames:   cmp.Or(l.QueueFrames, 1<<16),
+		QueueBytes:    cmp.Or(l.QueueBytes, 64<<20),
+		MaxNodes:      cmp.Or(l.MaxNodes, 1024),
+		MaxHandshakes: cmp.Or(l.MaxHandshakes, 64),
+	}
+}
+
+// Timing says how patient a transport is. A zero field is its default.
+type Timing struct {
+	// Connect bounds a dial together with its handshake, and the handshake of
+	// an accepted connection: 3 s.
+	Connect time.Duration
+	// Ping is how often a connection is checked: 1 s.
+	Ping time.Duration
+	// Timeout is how long the other end of a connection may be silent although
+	// it has been asked: 4 s. It is then given up. Too long, and after a
+	// partition has healed nothing flows until TCP tries again by itself, which
+	// it does more and more rarely.
+	Timeout time.Duration
+	// BackoffMin and BackoffMax bound the time between attempts to connect,
+	// which doubles and is random in its upper half: 50 ms and 1 s.
+	BackoffMin, BackoffMax time.Duration
+}
+
+func (t Timing) withDefaults() Timing {
+	return Timing{
+		Connect:    cmp.Or(t.Connect, 3*time.Second),
+		Ping:       cmp.Or(t.Ping, time.Second),
+		Timeout:    cmp.Or(t.Timeout, 4*time.Second),
+		BackoffMin: cmp.Or(t.BackoffMin, 50*time.Millisecond),
+		BackoffMax: cmp.Or(t.BackoffMax, time.Second),
+	}
+}
+
+// Config is what a TCP is made with.
+type Config struct {
+	// Self is this node, Incarnation that of its store, which peers show in
+	// their Stats.
+	Self        raft.NodeID
+	Incarnation uint32
+	// Cluster is the name that all nodes have in common, at most MaxCluster
+	// bytes. Others are refused.
+	Cluster string
+	// Receive gets what arrives. Nothing does before Serve or ServeConn.
+	Receive ReceiveFunc
+	// Dial connects to the address of a peer, up to where the handshake of this
+	// package begins, hence with TLS if there is any; network is "tcp". It must
+	// give up when ctx is done. The default is that of package net.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Logf is told when connections are made, lost and refused, with whatever
+	// is to blame. It must not block. The default is silence.
+	Logf func(format string, args ...any)
+	// Clock tells when to try again; the deadlines of connections are package
+	// time's. The default is clock.Real.
+	Clock clock.Clock
+	// Seed makes the randomness of Backoff.
+	Seed uint64
+
+	Limits Limits
+	Timing Timing
+}
+
+// TCP is a transport over connections that stream bytes. All methods may be
+// called from several goroutines.
+type TCP struct {
+	config Config
+	// ctx ends with Stop.
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	// peers are those that can be dialled; the map is replaced, never changed.
+	peers atomic.Pointer[map[raft.NodeID]*peer]
+
+	mu      sync.Mutex // also for replacing peers
+	stopped bool
+	// listeners are those in Serve.
+	listeners map[net.Listener]struct{}
+	// strangers are the accepted connections in their handshake.
+	strangers map[net.Conn]struct{}
+	// sources are by those who have connected, ever.
+	sources map[raft.NodeID]*source
+	// refused counts the accepted connections that came to nothing.
+	refused uint64
+}
+
+var _ host.Transport = (*TCP)(nil)
+
+// peer is a node that can be dialled.
+type peer struct {
+	lanes [len(classes)]*lane
+}
+
+// New returns a transport without peers.
+func New(c Config) (*TCP, error) {
+	c.Limits, c.Timing = c.Limits.withDefaults(), c.Timing.withDefaults()
+	switch {
+	case c.Self == 0:
+		return nil, errors.New("raft transport: node 0 is nobody")
+	case c.Receive == nil:
+		return nil, errors.New("raft transport: nobody receives")
+	case len(c.Cluster) > MaxCluster:
+		return nil, fmt.Errorf("raft transport: the name of the cluster has %d bytes, more than %d", len(c.Cluster), MaxCluster)
+	case c.Limits.MaxFrame < 0 || c.Limits.MaxFrame > 1<<30:
+		return nil, fmt.Errorf("raft transport: frames of %d bytes", c.Limits.MaxFrame)
+	}
+	if c.Dial == nil {
+		c.Dial = new(net.Dialer).DialContext
+	}
+	if c.Logf == nil {
+		c.Logf = func(string, ...any) {}
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real()
+	}
+	t := &TCP{
+		config:    c,
+		listeners: make(map[net.Listener]struct{}),
+		strangers: make(map[net.Conn]struct{}),
+		sources:   make(map[raft.NodeID]*source),
+	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.peers.Store(&map[raft.NodeID]*peer{})
+	return t, nil
+}
+
+// Update sets who can be reached, and where; it replaces what was set before.
+// Connections to a node that is gone or has moved are closed. Connections from
+// it are not: whoever belongs to the cluster may send. An entry for this node
+// itself is ignored.
+func (t *TCP) Update(addrs map[raft.NodeID]string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped {
+		return
+	}
+	old := *t.peers.Load()
+	peers := make(map[raft.NodeID]*peer, len(addrs))
+	for id, addr := range addrs {
+		switch p := old[id]; {
+		case id == t.config.Self || id == 0 || addr == "":
+		case p != nil:
+			peers[id] = p
+			for _, l := range p.lanes {
+				l.move(addr)
+			}
+		default:
+			p := new(peer)
+			for i, class := range classes {
+				p.lanes[i] = newLane(t, id, class, addr)
+				t.wg.Go(p.lanes[i].run)
+			}
+			peers[id] = p
+		}
+	}
+	t.peers.Store(&peers)
+	for id, p := range old {
+		if peers[id] == nil {
+			p.stop()
+		}
+	}
+}
+
+func (p *peer) stop() {
+	for _, l := range p.lanes {
+		l.stop()
+	}
+}
+
+// Send implements host.Transport. The frame belongs to the transport from here
+// on. A false says that it is dropped, because the node is not known or cannot be
+// reached, its queue is full, or the frame is empty or too large.
+func (t *TCP) Send(to raft.NodeID, class host.Class, frame []byte) bool {
+	p := (*t.peers.Load())[to]
+	if p == nil || int(class) >= len(classes) || len(frame) == 0 || len(frame) > t.config.Limits.MaxFrame {
+		return false
+	}
+	return p.lanes[class].queue.put(frame)
+}
+
+// Stop ends all connections and waits until no goroutine is left; those that
+// are in Receive have to return. What waits to be sent is dropped.
+func (t *TCP) Stop() {
+	t.mu.Lock()
+	t.stopped = true // from here on nothing is added
+	t.cancel()
+	var open []io.Closer
+	for l := range t.listeners {
+		open = append(open, l)
+	}
+	for c := range t.strangers {
+		open = append(open, c)
+	}
+	peers := t.peers.Swap(&map[raft.NodeID]*peer{})
+	t.mu.Unlock()
+
+	for _, c := range open {
+		c.Close()
+	}
+	for _, p := range *peers {
+		p.stop()
+	}
+	for _, s := range t.sourcesByNode() {
+		for _, in := range s.connections() {
+			in.fail(errStopped)
+		}
+	}
+	t.wg.Wait()
+}
+
+// deadline is for connections, whose deadlines are on the machine's clock.
+func deadline(d time.Duration) time.Time { return time.Now().Add(d) }

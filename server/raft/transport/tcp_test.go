@@ -1,0 +1,555 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-lite/nats-lite/internal/memnet"
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+)
+
+// journal keeps what is logged.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) printf(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, fmt.Sprintf(format, args...))
+}
+
+// matching returns the lines that contain all of the texts.
+func (j *journal) matching(texts ...string) (lines []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, line := range j.lines {
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func (j *journal) want(t *testing.T, texts ...string) {
+	t.Helper()
+	if len(j.matching(texts...)) != 1 {
+		t.Errorf("no line, or several, have all of %q:\n%s", texts, strings.Join(j.matching(), "\n"))
+	}
+}
+
+// pair starts nodes 1 and 2 and has them connected, with one frame sent.
+func pair(t *testing.T, limits Limits) (n *tcpNetwork, one, two *TCP, got *inbox, log *journal) {
+	n, got, log = newTCPNetwork(t, limits), newInbox(), &journal{}
+	c := n.config(1, got.receive)
+	c.Logf = log.printf
+	one = n.startConfig(c)
+	c = n.config(2, got.receive)
+	c.Logf = log.printf
+	two = n.startConfig(c)
+	if !one.Send(2, host.Normal, []byte("first")) {
+		t.Fatal("the first frame is dropped")
+	}
+	time.Sleep(time.Second)
+	wantFrames(t, "first", got.from(1, host.Normal), [][]byte{[]byte("first")})
+	return n, one, two, got, log
+}
+
+func statsOf(tr *TCP, id raft.NodeID) PeerStats {
+	for _, s := range tr.Stats() {
+		if s.Node == id {
+			return s
+		}
+	}
+	return PeerStats{}
+}
+
+// greeted connects as node from to node 2 and shakes hands.
+func greeted(t *testing.T, n *tcpNetwork, from raft.NodeID, class host.Class) *memnet.Conn {
+	t.Helper()
+	conn, err := n.host(from).Dial("tcp", addrOf(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	h := hello{Class: class, From: from, Incarnation: 9, To: 2, Cluster: "east"}
+	if _, err := conn.Write(h.encode()); err != nil {
+		t.Fatal(err)
+	}
+	body, err := readHandshake(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := decodeReply(body); err != nil || r.Reason != welcome || r.Node != 2 {
+		t.Fatalf("reply %+v, %v", r, err)
+	}
+	return conn.(*memnet.Conn)
+}
+
+func TestStats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, one, two, _, _ := pair(t, Limits{})
+		defer one.Stop()
+		defer two.Stop()
+		frame := make([]byte, 1000)
+		for range 10 {
+			one.Send(2, host.Normal, bytes.Clone(frame))
+		}
+		time.Sleep(500 * time.Millisecond)
+		out, in := statsOf(one, 2), statsOf(two, 1)
+		if out.Addr != "n2:6222" || out.In != [2]InStats{} {
+			t.Errorf("of node 2: %+v", out)
+		}
+		o, i := out.Out[host.Normal], in.In[host.Normal]
+		if o.Connects != 1 || o.Connected.IsZero() || o.Incarnation != 102 || o.Frames != 11 || o.Err != nil ||
+			o.Queued != 0 || o.QueuedBytes != 0 || o.Dropped != 0 || o.Writes == 0 || o.Writes > 6 {
+			t.Errorf("out: %+v", o)
+		}
+		if o.RTT < 4*time.Millisecond || o.RTT > 8*time.Millisecond {
+			t.Errorf("round trip of %v over links of 2 to 3 ms", o.RTT)
+		}
+		if i.Connects != 1 || i.Connected.IsZero() || i.Incarnation != 101 || i.Frames != 11 || i.Err != nil ||
+			i.Bytes != o.Bytes || i.Bytes < 10_000 || i.Reads == 0 || i.Damaged != 0 {
+			t.Errorf("in: %+v", i)
+		}
+		if out.Out[host.Bulk].Connects != 0 || !out.Out[host.Bulk].Connected.IsZero() {
+			t.Errorf("nothing was sent in the other class: %+v", out.Out[host.Bulk])
+		}
+	})
+}
+
+func TestIdleConnectionStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, one, two, _, log := pair(t, Limits{})
+		defer one.Stop()
+		defer two.Stop()
+		time.Sleep(2 * time.Hour)
+		if lost := log.matching("lost"); len(lost) > 0 {
+			t.Errorf("connections were lost: %q", lost)
+		}
+		s := statsOf(one, 2).Out[host.Normal]
+		if perHour := s.Bytes / 2; s.Connects != 1 || perHour > 3600*headerSize {
+			t.Errorf("an idle connection sends %d bytes per hour; %d connects", perHour, s.Connects)
+		}
+	})
+}
+
+func TestSilentPeerIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, one, two, got, log := pair(t, Limits{QueueFrames: 50})
+		defer one.Stop()
+		defer two.Stop()
+		n.host(2).Pause()
+		begun := time.Now()
+		refused := time.Duration(0)
+		for i := range uint64(600) {
+			if !one.Send(2, host.Normal, numbered(1, i, 10_000)) && refused == 0 {
+				refused = time.Since(begun)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		log.want(t, "lost the connection to node 2 (normal)", "the peer has been silent for 4")
+		log.want(t, "connection from node 1 (normal)", "has ended: the peer has been silent for 4")
+		if attempts := log.matching("cannot connect to node 2 (normal)"); len(attempts) != 1 {
+			t.Errorf("of many failed attempts %d are logged", len(attempts))
+		}
+		if s := statsOf(one, 2).Out[host.Normal]; s.Dropped < 400 || !s.Connected.IsZero() || s.Queued > 50 {
+			t.Errorf("stats after a minute of silence: %+v", s)
+		}
+		got.clear()
+		n.host(2).Resume()
+		for i := range uint64(60) {
+			one.Send(2, host.Normal, numbered(1, 1000+i, 100))
+			time.Sleep(100 * time.Millisecond)
+		}
+		frames := got.from(1, host.Normal)
+		if len(frames) < 20 {
+			t.Fatalf("%d frames arrived within 6 s after the pause", len(frames))
+		}
+		if _, number := numberOf(frames[0]); number < 400 {
+			t.Errorf("frame %d arrived, which is stale", number)
+		}
+	})
+}
+
+// A network that carries answers in one direction only.
+func TestHalfOpenConnection(t *testing.T) {
+	for _, direction := range []string{"there", "back"} {
+		t.Run(direction, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, one, two, got, log := pair(t, Limits{})
+				defer one.Stop()
+				defer two.Stop()
+				from, to := n.host(1), n.host(2)
+				if direction == "back" {
+					from, to = to, from
+				}
+				n.net.Block(from, to)
+				for range 100 {
+					one.Send(2, host.Normal, make([]byte, 100))
+					time.Sleep(100 * time.Millisecond)
+				}
+				log.want(t, "lost the connection to node 2 (normal)", "silent")
+				n.net.Unblock(from, to)
+				got.clear()
+				for range 50 {
+					one.Send(2, host.Normal, make([]byte, 100))
+					time.Sleep(100 * time.Millisecond)
+				}
+				if k := len(got.from(1, host.Normal)); k < 10 {
+					t.Errorf("%d frames arrived within 5 s after the link was restored", k)
+				}
+			})
+		})
+	}
+}
+
+func TestSlowLinkIsNotDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, one, two, got, log := pair(t, Limits{})
+		defer one.Stop()
+		defer two.Stop()
+		n.net.SetLink(n.host(1), n.host(2), memnet.Link{Latency: 100 * time.Millisecond, Bandwidth: 100 << 10})
+		big := numbered(1, 1, 6<<20) // for a minute
+		if !one.Send(2, host.Bulk, bytes.Clone(big)) {
+			t.Fatal("dropped")
+		}
+		time.Sleep(2 * time.Minute)
+		wantFrames(t, "big", got.from(1, host.Bulk), [][]byte{big})
+		if lost := log.matching("lost"); len(lost) > 0 {
+			t.Errorf("connections were lost: %q", lost)
+		}
+	})
+}
+
+func TestNewestConnectionWins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTCPNetwork(t, Limits{})
+		got, log := newInbox(), &journal{}
+		c := n.config(2, got.receive)
+		c.Logf = log.printf
+		two := n.startConfig(c)
+		defer two.Stop()
+
+		got.block(host.Normal)
+		conns := make([]*memnet.Conn, 4)
+		for i := range conns {
+			conns[i] = greeted(t, n, 3, host.Normal)
+			// The second of each is read ahead, and is not handed over.
+			for j := range uint64(2) {
+				if _, err := conns[i].Write(stream(numbered(uint32(i), j, 100))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		for i, conn := range conns[:3] {
+			if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, conn); errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("connection %d is open: %v", i, err)
+			}
+		}
+		if k := len(got.from(3, host.Normal)); k != 0 {
+			t.Errorf("%d frames were handed over while one is in Receive", k)
+		}
+		time.Sleep(time.Minute) // who waits for its turn is not silent
+		got.unblock(host.Normal)
+		time.Sleep(time.Second)
+		wantFrames(t, "normal", got.from(3, host.Normal), [][]byte{
+			numbered(0, 0, 100), numbered(3, 0, 100), numbered(3, 1, 100),
+		})
+		other := greeted(t, n, 3, host.Bulk) // which is another matter
+		if _, err := other.Write(stream([]byte("bulk"))); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		wantFrames(t, "bulk", got.from(3, host.Bulk), [][]byte{[]byte("bulk")})
+		if s := statsOf(two, 3).In; s[host.Normal].Connects != 4 || s[host.Bulk].Connects != 1 || s[host.Normal].Connected.IsZero() {
+			t.Errorf("stats %+v", s)
+		}
+		if lines := log.matching("has ended: the peer has connected anew"); len(lines) != 3 {
+			t.Errorf("%d connections are logged as replaced", len(lines))
+		}
+	})
+}
+
+func TestBadInputEndsTheConnection(t *testing.T) {
+	damaged := stream([]byte("good"), []byte("damaged"), []byte("never seen"))
+	damaged[headerSize+4+headerSize] ^= 1
+	for _, tt := range []struct {
+		name   string
+		send   []byte
+		hangUp bool
+		frames int
+		logged string
+		counts uint64
+	}{
+		{"damaged frame", damaged, false, 1, "has ended: damaged frame", 1},
+		{"too large", append(stream([]byte("good")), 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0), false, 1, "frame of 4294967295 bytes exceeds the limit of", 1},
+		{"text", []byte("PUB foo 5\r\nhello\r\n"), false, 0, "exceeds the limit", 1},
+		{"zeros", make([]byte, 1000), false, 0, "damaged frame", 1},
+		{"cut off in a frame", damaged[:headerSize+2], true, 0, "has ended: unexpected EOF", 0},
+		{"cut off in a header", damaged[:3], true, 0, "has ended: unexpected EOF", 0},
+		{"end between frames", damaged[:headerSize+4], true, 1, "has ended: EOF", 0},
+		{"silence in a frame", damaged[:headerSize+2], false, 0, "has ended: the peer has been silent for", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newTCPNetwork(t, Limits{})
+				got, log := newInbox(), &journal{}
+				c := n.config(2, got.receive)
+				c.Logf = log.printf
+				two := n.startConfig(c)
+				defer two.Stop()
+				conn := greeted(t, n, 3, host.Normal)
+				one := n.start(1, nobody)
+				defer one.Stop()
+				insist(t, one, 2, host.Normal, []byte("before"))
+				if _, err := conn.Write(tt.send); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				if tt.hangUp {
+					// To close it would reset it, as there are answers to be read.
+					if err := conn.CloseWrite(); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					time.Sleep(10 * time.Second)
+				}
+				time.Sleep(time.Second)
+				if k := len(got.from(3, host.Normal)); k != tt.frames {
+					t.Errorf("%d frames are handed over, want %d", k, tt.frames)
+				}
+				log.want(t, "connection from node 3 (normal) at n3:", tt.logged)
+				s := statsOf(two, 3).In[host.Normal]
+				if s.Damaged != tt.counts || s.Err == nil || !s.Connected.IsZero() {
+					t.Errorf("stats %+v", s)
+				}
+				// Others are not affected, nor is the next connection.
+				conn = greeted(t, n, 3, host.Normal)
+				if _, err := conn.Write(stream([]byte("fine"))); err != nil {
+					t.Fatal(err)
+				}
+				insist(t, one, 2, host.Normal, []byte("after"))
+				time.Sleep(time.Second)
+				if k := len(got.from(3, host.Normal)); k != tt.frames+1 {
+					t.Errorf("%d frames came over the next connection", k-tt.frames)
+				}
+				wantFrames(t, "bystander", got.from(1, host.Normal), [][]byte{[]byte("before"), []byte("after")})
+				if c := statsOf(two, 1).In[host.Normal].Connects; c != 1 {
+					t.Errorf("the bystander connected %d times", c)
+				}
+			})
+		})
+	}
+}
+
+func TestBoundsOnStrangersAndNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTCPNetwork(t, Limits{MaxHandshakes: 3, MaxNodes: 2})
+		two := n.start(2, nobody).(*TCP)
+		defer two.Stop()
+		closed := 0
+		for range 5 {
+			conn, err := n.host(9).Dial("tcp", addrOf(2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			time.Sleep(100 * time.Millisecond)
+			if err := conn.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
+				closed++
+			}
+		}
+		if closed != 2 {
+			t.Errorf("%d of 5 connections were closed at once, want 2", closed)
+		}
+		time.Sleep(time.Minute)
+		if two.Refused() != 5 {
+			t.Errorf("%d count as refused", two.Refused())
+		}
+		greeted(t, n, 3, host.Normal)
+		greeted(t, n, 4, host.Normal)
+		greeted(t, n, 3, host.Bulk)
+		conn, err := n.host(5).Dial("tcp", addrOf(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		h := hello{From: 5, To: 2, Cluster: "east"}
+		if _, err := conn.Write(h.encode()); err != nil {
+			t.Fatal(err)
+		}
+		body, err := readHandshake(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := decodeReply(body); err != nil || r.Reason != RefusedBusy {
+			t.Errorf("the third node is told %+v, %v", r, err)
+		}
+	})
+}
+
+// flakyListener fails a few times.
+type flakyListener struct {
+	net.Listener
+	failures int
+}
+
+func (l *flakyListener) Accept() (net.Conn, error) {
+	if l.failures > 0 {
+		l.failures--
+		return nil, errors.New("too many open files")
+	}
+	return l.Listener.Accept()
+}
+
+func TestServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, one, two, got, log := pair(t, Limits{})
+		l, err := n.host(2).Listen("tcp", ":7000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- two.Serve(&flakyListener{l, 3}) }()
+		one.Update(map[raft.NodeID]string{2: "n2:7000"})
+		for range 10 {
+			one.Send(2, host.Normal, []byte("x"))
+			time.Sleep(time.Second)
+		}
+		if len(log.matching("cannot accept connections: too many open files")) != 3 || len(got.from(1, host.Normal)) < 8 {
+			t.Errorf("%d frames arrived over a listener that had failed; log %q", len(got.from(1, host.Normal)), log.matching("accept"))
+		}
+		l.Close()
+		if err := <-served; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Serve of a listener that was closed: %v", err)
+		}
+		one.Stop()
+		two.Stop()
+		if l, err = n.host(2).Listen("tcp", ":7001"); err != nil {
+			t.Fatal(err)
+		}
+		if err := two.Serve(l); err != nil {
+			t.Errorf("Serve after Stop: %v", err)
+		}
+		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Error("Serve after Stop left the listener open")
+		}
+		conn, far := net.Pipe()
+		two.ServeConn(conn)
+		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Error("ServeConn after Stop left the connection open")
+		}
+		two.Update(addrs())
+		if two.Send(1, host.Normal, []byte("x")) {
+			t.Error("Send after Stop and Update")
+		}
+	})
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+		want   string
+	}{
+		{"node 0", func(c *Config) { c.Self = 0 }, "node 0"},
+		{"no receiver", func(c *Config) { c.Receive = nil }, "nobody receives"},
+		{"long name", func(c *Config) { c.Cluster = strings.Repeat("x", 256) }, "256 bytes"},
+		{"huge frames", func(c *Config) { c.Limits.MaxFrame = 2 << 30 }, "frames of"},
+		{"negative frames", func(c *Config) { c.Limits.MaxFrame = -1 }, "frames of"},
+	} {
+		c := Config{Self: 1, Cluster: "c", Receive: nobody}
+		tt.change(&c)
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v", tt.name, err)
+		}
+	}
+}
+
+// Over real sockets, which have vectored writes, with everything at once; it is
+// for the race detector.
+func TestLoopback(t *testing.T) {
+	const nodes, each = 3, 600
+	var (
+		trs [nodes]*TCP
+		got [nodes]*inbox
+		all = make(map[raft.NodeID]string)
+	)
+	for i := range trs {
+		id := raft.NodeID(i + 1)
+		got[i] = newInbox()
+		trs[i], all[id] = newLoopback(t, id, got[i].receive)
+	}
+	want := func(from, to raft.NodeID, class host.Class, number uint64) []byte {
+		size := 50 + int(number*7919%500)
+		if number%40 == 0 {
+			size = 400 * int(number%300)
+		}
+		return numbered(uint32(from)<<16|uint32(to)<<8|uint32(class), number, size)
+	}
+	var wg sync.WaitGroup
+	for i, tr := range trs {
+		from := raft.NodeID(i + 1)
+		tr.Update(all)
+		for to := raft.NodeID(1); to <= nodes; to++ {
+			for _, class := range classes {
+				if to == from {
+					continue
+				}
+				wg.Go(func() {
+					for k := range uint64(each) {
+						for !tr.Send(to, class, want(from, to, class, k)) {
+							time.Sleep(time.Millisecond)
+						}
+						if k%100 == 0 {
+							tr.Stats()
+							tr.Update(all)
+						}
+					}
+				})
+			}
+		}
+	}
+	wg.Wait()
+	for from := raft.NodeID(1); from <= nodes; from++ {
+		for to := raft.NodeID(1); to <= nodes; to++ {
+			for _, class := range classes {
+				if to == from {
+					continue
+				}
+				for end := time.Now().Add(time.Minute); len(got[to-1].from(from, class)) < each && time.Now().Before(end); {
+					time.Sleep(time.Millisecond)
+				}
+				frames := got[to-1].from(from, class)
+				if len(frames) != each {
+					t.Errorf("%d to %d, %v: %d frames of %d", from, to, class, len(frames), each)
+				}
+				for k, f := range frames {
+					if !bytes.Equal(f, want(from, to, class, uint64(k))) {
+						t.Fatalf("%d to %d, %v: frame %d is another", from, to, class, k)
+					}
+				}
+			}
+		}
+	}
+}

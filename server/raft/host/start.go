@@ -238,7 +238,9 @@ func (g *Group) boot(w *worker) {
 	g.readSeq = g.host.random() // no answer to a read of an earlier life fits
 	g.term.Store(uint64(core.Term()))
 	g.conf, g.confIndex = core.Conf().Clone(), core.Status().ConfIndex
-	g.joining = !g.conf.Contains(core.ID())
+	// One that is to be removed by an entry that is not committed is needed until it
+	// is: maybe nobody else could be elected.
+	g.joining = !g.conf.Contains(core.ID()) && g.confIndex <= core.Committed()
 	state := Running
 	if g.joining {
 		state = Rejoining

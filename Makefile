@@ -26,6 +26,9 @@ LDFLAGS := $(if $(COMMIT),-X $(MODULE)/server.commit=$(COMMIT))
 RACE ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && echo -race)
 
 FUZZTIME  ?= 60s
+SIM_SEEDS ?= 2000
+SIM_FIRST ?= 1
+MUTANTS   ?=
 PKGS      ?= ./...
 SCENARIOS ?= core
 ROUNDS    ?= 4
@@ -51,6 +54,10 @@ test: ## run all tests, with the race detector (PKGS=./server/proto for some)
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (60s) each
 	.ci/fuzz $(FUZZTIME) $(PKGS)
+
+.PHONY: sim
+sim: ## run SIM_SEEDS (2,000) clusters with faults from seeds, on all processors (SIM_FIRST is the first seed)
+	$(GO) test ./test/sim -count 1 -timeout 60m -v -run TestSeeds -sim.seeds=$(SIM_SEEDS) -sim.first=$(SIM_FIRST)
 
 .PHONY: mutants
 mutants: ## put faults into the source, one at a time, and show that the tests catch each (MUTANTS=regexp for some)

@@ -124,8 +124,9 @@ func (g *group) drop(s *Sim, p raft.PeerID) {
 		return // down, or somebody else by now
 	}
 	s.logf("node %d, group %d: deleted", n.id, g.id)
-	g.check.Forgotten(p)
-	r.handle.Delete()
+	if err := r.handle.Delete(); err != nil {
+		s.logf("node %d, group %d: %v", n.id, g.id, err)
+	}
 	n.replicas = slices.DeleteFunc(n.replicas, func(o *replica) bool { return o == r })
 	delete(g.hosted, n.id)
 	delete(g.memories, n.id)

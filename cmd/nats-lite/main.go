@@ -24,6 +24,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 func execute(args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == debugCommand {
+		return debug(args[1:], stdout)
+	}
 	asked, err := options.ParseArgs(program, args, stdout, stderr)
 	if err != nil {
 		return err

@@ -454,9 +454,11 @@ func (a *analysis) newestHole() (p position) {
 	return p
 }
 
-// damaged reports whether a group is.
+// damaged reports whether anything is.
 func (a *analysis) damaged() bool {
-	return slices.ContainsFunc(a.groups, func(g *Group) bool { return len(g.damage) > 0 })
+	return slices.ContainsFunc(a.states, func(s *segmentState) bool {
+		return len(s.bad) > 0 || s.scan == nil || s.scan.headerErr != nil && s.number <= a.mark.segment
+	}) || slices.ContainsFunc(a.groups, func(g *Group) bool { return len(g.damage) > 0 })
 }
 
 // found returns the group's records in a segment.

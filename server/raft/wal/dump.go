@@ -17,7 +17,7 @@ var ErrDamaged = errors.New("the log is damaged")
 // shown as not known to be synced. It returns an error that is ErrDamaged if
 // anything is wrong with what was synced.
 func Dump(w io.Writer, fs vfs.FS, dir string) error {
-	a, err := analyze(fs, dir, 0)
+	a, err := lookTwice(fs, dir)
 	if err != nil {
 		return err
 	}
@@ -44,6 +44,21 @@ func Dump(w io.Writer, fs vfs.FS, dir string) error {
 		p.line("the log is sound")
 	}
 	return p.result()
+}
+
+// maxLooks is how often Dump looks at a log that seems to be damaged.
+const maxLooks = 4
+
+// lookTwice analyzes a log that may be written meanwhile. Segments are then seen
+// at different times, and what is in one may seem to be missing in another, so
+// only what is seen again is believed.
+func lookTwice(fs vfs.FS, dir string) (a *analysis, err error) {
+	for range maxLooks {
+		if a, err = analyze(fs, dir, 0); err == nil && !a.empty && !a.damaged() {
+			break
+		}
+	}
+	return a, err
 }
 
 // printer keeps the first error of writing.

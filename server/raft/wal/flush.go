@@ -398,7 +398,7 @@ func (a *ahead) check(w *Write) error {
 	if w.Replica != nil {
 		exists, base, last = true, 0, 0
 	}
-	if !exists && (w.Base != nil || w.Hard != nil || len(w.Entries) > 0 || w.Delete) {
+	if !exists && (w.Base != nil || w.Hard != nil || len(w.Entries) > 0) {
 		return invalid("there is no such group")
 	}
 	if b := w.Base; b != nil {
@@ -546,13 +546,34 @@ func (l *Log) complete() int {
 			r.Done(r.err)
 		}
 	}
-	clear(l.batch)
-	l.batch = l.batch[:0]
-	if cap(l.buf) > 2*defaultMaxFlush {
-		l.buf = nil
-	}
+	l.recycle()
 	l.askForChores()
 	return n
+}
+
+const (
+	maxKeptBuffer = 2 * defaultMaxFlush
+	maxKeptBatch  = 1 << 10
+)
+
+// recycle keeps what the next flush can use, unless a burst has made it large.
+func (l *Log) recycle() {
+	clear(l.batch)
+	l.batch = l.batch[:0]
+	if cap(l.batch) > maxKeptBatch {
+		l.batch = nil
+	}
+	if cap(l.ahead) > maxKeptBatch {
+		l.ahead = nil
+	}
+	if cap(l.buf) > maxKeptBuffer {
+		l.buf = nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if cap(l.queue) > maxKeptBatch && len(l.queue) == 0 {
+		l.queue = nil
+	}
 }
 
 func (r *request) recordCount() (n uint64) {

@@ -34,9 +34,9 @@ type Group struct {
 	cache []raft.Entry
 	// damage is what is lost. It is kept up with what makes up for it.
 	damage []Damage
-	// cover is up to where the log had no segment when the group was deleted:
-	// a record that deletes is needed while any segment before this number is
-	// there, for it may have records of the group.
+	// cover is the newest segment that may have records of the group from before
+	// it was deleted. While it or an older one is there the group is remembered:
+	// one that is made again under its ID goes on with the numbers of its records.
 	cover uint64
 
 	// Belong to whoever flushes: what the group will be like when the flush is
@@ -213,7 +213,7 @@ func (g *Group) resetLocked() {
 
 // cutFromLocked forgets entries from index i on.
 func (g *Group) cutFromLocked(i raft.Index) {
-	if i > g.lastLocked() {
+	if i = max(i, g.base.Index+1); i > g.lastLocked() {
 		return
 	}
 	keep := int(i - g.base.Index - 1)

@@ -15,6 +15,8 @@ type chores struct {
 	unwritten []*sideItems
 	// more is set while there is more to do soon.
 	more bool
+	// finishing is set when nothing is written any more.
+	finishing bool
 }
 
 // cut is a segment that is longer than what counts of it.
@@ -240,7 +242,7 @@ func (l *Log) writeSidecars(sync bool) error {
 		if err := l.sidecar.writeItems(s); err != nil {
 			return err
 		}
-		l.unwritten = l.unwritten[1:]
+		l.unwritten = slices.Delete(l.unwritten, 0, 1)
 	}
 	if catalog == nil {
 		return nil
@@ -267,8 +269,8 @@ func (l *Log) collectItems() position {
 		return l.applied
 	}
 	l.unwritten = append(l.unwritten, l.side[:n-1]...)
-	if last.to > last.from || l.closed {
-		last.sealed = l.closed
+	if last.to > last.from || l.finishing {
+		last.sealed = l.finishing
 		l.unwritten = append(l.unwritten, last)
 		l.sideNumber++
 		last = &sideItems{number: l.sideNumber, segment: last.segment, from: last.to, to: last.to}
@@ -323,6 +325,7 @@ func (l *Log) finish() error {
 		l.poisonWith(err)
 		return l.failed()
 	}
+	l.finishing = true
 	if err := l.writeSidecars(false); err != nil && !noSpace(err) {
 		return err
 	}

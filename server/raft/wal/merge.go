@@ -372,21 +372,24 @@ func (g *Group) takeConf(segment uint64, r *scanRecord) {
 	g.confs = slices.Insert(g.confs, n, e)
 }
 
-// place says where a lost record of a group was.
+// place says where a lost record of a group was, or, for number 0, records of
+// which nothing is known.
 func (a *analysis) place(g *Group, seq uint64) Damage {
 	// The segment is known if a sidecar lists the record. Else the record
 	// stands behind the one before it.
 	var in uint64
 	var after position
-	if seq == 0 && len(a.holes) > 0 {
-		h := a.holes[0]
-		return Damage{Segment: h.segment, Offset: h.from, Length: h.to - h.from}
+	if seq == 0 {
+		// Where something was lost of which nothing is known. The store
+		// remembers it when a catalog has made the place itself unimportant.
+		p := maxPosition(a.newestHole(), a.store.loss)
+		return Damage{Segment: p.segment, Offset: p.offset}
 	}
 	for _, s := range a.states {
 		if len(s.bad) == 0 {
 			continue
 		}
-		if s.side != nil && seq != 0 {
+		if s.side != nil {
 			for _, it := range s.side.items {
 				if it.group == uint64(g.id) && it.seq <= seq && seq < it.seq+it.count {
 					in = s.number

@@ -24,7 +24,7 @@ type wanted struct {
 
 // Entries implements raft.LogReader. What is read from disk is verified; an
 // entry that is lost or damaged is a *CorruptionError, unless there are others in
-// front of it.
+// front of it. An error of the file system is returned as it is, for it may pass.
 func (g *Group) Entries(lo, hi raft.Index, maxBytes int) ([]raft.Entry, error) {
 	for tries := 0; ; tries++ {
 		wants, cached, err := g.plan(lo, hi, maxBytes)

@@ -70,7 +70,7 @@ func (l *Log) remove(dead []*segment) error {
 	op := &operation{sync: true, manifest: true, remove: dead}
 	for _, g := range l.sortedGroups() {
 		g.mu.Lock()
-		if !g.exists && g.cover <= oldest {
+		if !g.exists && g.cover < oldest {
 			op.bury = append(op.bury, g)
 		}
 		g.mu.Unlock()

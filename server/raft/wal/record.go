@@ -109,7 +109,10 @@ type record struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var padding [recordAlign]byte
+var (
+	padding     [recordAlign]byte
+	emptyHeader [recordHeader]byte
+)
 
 // seedOf is what the checksums of a segment's records start from: a block of
 // another segment, or of another log, is not valid here.
@@ -129,13 +132,15 @@ func recordSize(n int) int64 { return recordHeader + padded(n) }
 // appendRecord encodes a record that will stand at an offset of the segment
 // with that seed, and sets its size, dcrc and crc.
 func appendRecord(dst []byte, seed uint32, at int64, r *record, data []byte) []byte {
-	var h [recordHeader]byte
 	pad := padding[:padded(len(data))-int64(len(data))]
 	r.size = uint32(len(data))
 	r.dcrc = 0
 	if len(data) > 0 {
 		r.dcrc = crc32.Update(crc32.Checksum(data, castagnoli), castagnoli, pad)
 	}
+	start := len(dst)
+	dst = append(dst, emptyHeader[:]...)
+	h := dst[start:]
 	le := binary.LittleEndian
 	le.PutUint32(h[4:], r.dcrc)
 	le.PutUint32(h[8:], r.size)
@@ -148,8 +153,7 @@ func appendRecord(dst []byte, seed uint32, at int64, r *record, data []byte) []b
 	le.PutUint64(h[40:], r.term)
 	le.PutUint64(h[48:], r.index)
 	r.crc = crc32.Update(seed, castagnoli, h[4:])
-	le.PutUint32(h[:], r.crc)
-	dst = append(dst, h[:]...)
+	le.PutUint32(h, r.crc)
 	dst = append(dst, data...)
 	return append(dst, pad...)
 }

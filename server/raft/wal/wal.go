@@ -72,7 +72,7 @@ type Write struct {
 	// Entries follow each other. Those of the log from the first one's index on
 	// are replaced. Their data must not be changed any more.
 	Entries []raft.Entry
-	// Delete removes the group with all that is of it.
+	// Delete removes the group with all that is of it, if it exists.
 	Delete bool
 	// Done is told once what became of the write: nil when it is durable. Calls
 	// come in the order of Append, without a lock held, on the goroutine that
@@ -152,7 +152,8 @@ type Damage struct {
 	// First and Last are the indexes of DamagedEntries; of DamagedUnknown they
 	// are 0.
 	First, Last raft.Index
-	// Segment, Offset and Length are the place of the (first) bytes at fault.
+	// Segment, Offset and Length are the place of the (first) bytes at fault. The
+	// length of DamagedUnknown is not known.
 	Segment        uint64
 	Offset, Length int64
 }

@@ -23,11 +23,14 @@ func TestChangeConf(t *testing.T) {
 		{"one goes", abc, []Change{{RemovePeer, 1}}, "voters[2 3]"},
 		{"replaced by one that has to catch up", abc, []Change{{RemovePeer, 2}, {AddVoter, 9}}, "voters[1 3] joining[9]"},
 		{
-			"replaced by one that has", ConfState{Voters: []PeerID{1, 2, 3}, Learners: []PeerID{4}},
-			[]Change{{AddVoter, 4}, {RemovePeer, 1}}, "voters[2 3 4] outgoing[1 2 3]",
+			"replaced by one that has",
+			ConfState{Voters: []PeerID{1, 2, 3}, Learners: []PeerID{4}},
+			[]Change{{AddVoter, 4}, {RemovePeer, 1}},
+			"voters[2 3 4] outgoing[1 2 3]",
 		},
 		{
-			"all replaced", ConfState{Voters: []PeerID{1, 2, 3}, Learners: []PeerID{4, 5, 6}},
+			"all replaced",
+			ConfState{Voters: []PeerID{1, 2, 3}, Learners: []PeerID{4, 5, 6}},
 			[]Change{{AddVoter, 4}, {AddVoter, 5}, {AddVoter, 6}, {RemovePeer, 1}, {RemovePeer, 2}, {RemovePeer, 3}},
 			"voters[4 5 6] outgoing[1 2 3]",
 		},
@@ -133,7 +136,7 @@ func TestConfOfReplacedEntryIsTakenBack(t *testing.T) {
 	if got := p.Conf().String(); got != "voters[1 2]" {
 		t.Errorf("appended: %s", got)
 	}
-	if _, _, err := p.ProposeConf(Change{AddLearner, 4}); err != ErrConfPending {
+	if _, _, err := p.ProposeConf(Change{AddLearner, 4}); !errors.Is(err, ErrConfPending) {
 		t.Errorf("a second one: %v", err)
 	}
 	c.run()
@@ -207,7 +210,7 @@ func TestConfNeedsAnEntryOfTheTerm(t *testing.T) {
 	p.Campaign()
 	c.drop = func(m Message) bool { return m.Type == MsgApp }
 	c.run()
-	if _, _, err := p.ProposeConf(Change{RemovePeer, 3}); p.Role() != Leader || err != ErrNotReady {
+	if _, _, err := p.ProposeConf(Change{RemovePeer, 3}); p.Role() != Leader || !errors.Is(err, ErrNotReady) {
 		t.Errorf("%v: %v", p.Role(), err)
 	}
 }
@@ -268,7 +271,7 @@ func TestLearnerThatLagsIsNotMadeAVoter(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.tick(3)
-	if _, _, err := p.ProposeConf(Change{AddVoter, 2}); err != ErrLagging {
+	if _, _, err := p.ProposeConf(Change{AddVoter, 2}); !errors.Is(err, ErrLagging) {
 		t.Errorf("while it lags: %v", err)
 	}
 	c.drop = nil

@@ -148,7 +148,7 @@ func TestLimitsOfProposals(t *testing.T) {
 		t.Errorf("a first one that is too big: %v", err)
 	}
 	last := p.LastIndex()
-	if _, _, err := p.Propose([]byte{1}); err != ErrTooMuchUncommitted || p.LastIndex() != last {
+	if _, _, err := p.Propose([]byte{1}); !errors.Is(err, ErrTooMuchUncommitted) || p.LastIndex() != last {
 		t.Errorf("behind it: %v, last entry %d", err, p.LastIndex())
 	}
 	c.drop = nil
@@ -156,7 +156,7 @@ func TestLimitsOfProposals(t *testing.T) {
 	if _, _, err := p.Propose([]byte{1}); err != nil {
 		t.Errorf("once it is committed: %v", err)
 	}
-	if _, _, err := c.peers[2].Propose(nil); err != ErrNotLeader {
+	if _, _, err := c.peers[2].Propose(nil); !errors.Is(err, ErrNotLeader) {
 		t.Errorf("of a follower: %v", err)
 	}
 }
@@ -199,7 +199,7 @@ func TestApplyIsBounded(t *testing.T) {
 		t.Errorf("%d entries at once, want the 3 that fit into 4 KiB", n)
 	}
 	p.Advance()
-	rd = p.Ready()
+	p.Ready()
 	p.Advance()
 	if p.HasReady() {
 		t.Errorf("more is handed out than may wait: %d", len(p.Ready().Committed))
@@ -235,7 +235,7 @@ func TestSnapshotKeepsWhatFollowsIt(t *testing.T) {
 	if len(p.appends) != 1 || p.appends[0].Base == nil || p.LastIndex() != 9 || p.Term() != 4 || !slices.Equal(p.Conf().Voters, []PeerID{1, 2}) {
 		t.Errorf("appends %+v, last %d, term %d, conf %v", p.appends, p.LastIndex(), p.Term(), p.Conf())
 	}
-	if _, err := p.EntryTerm(3); err != ErrCompacted {
+	if _, err := p.EntryTerm(3); !errors.Is(err, ErrCompacted) {
 		t.Errorf("entry 3: %v", err)
 	}
 	p.store(1)

@@ -114,12 +114,11 @@ func (r *Raft) releaseReads() {
 }
 
 func (r *Raft) answerRead(rd pendingRead, lost bool) {
-	switch {
-	case rd.from == None:
+	if rd.from == None {
 		r.readOut = append(r.readOut, ReadState{rd.context, rd.index, lost})
-	default:
-		r.send(Message{Type: MsgReadIndexResp, To: rd.from, Context: rd.context, Index: rd.index, Reject: lost})
+		return
 	}
+	r.send(Message{Type: MsgReadIndexResp, To: rd.from, Context: rd.context, Index: rd.index, Reject: lost})
 }
 
 // loseReads answers all reads that wait as lost.

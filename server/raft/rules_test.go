@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"errors"
 	"slices"
 	"testing"
 )
@@ -425,7 +426,7 @@ func TestTransferWaitsForTheOtherToCatchUp(t *testing.T) {
 			t.Error("it is told to stand with a log that lags")
 		}
 	}
-	if _, _, err := p.Propose(nil); err != ErrTransferring {
+	if _, _, err := p.Propose(nil); !errors.Is(err, ErrTransferring) {
 		t.Errorf("a proposal meanwhile: %v", err)
 	}
 	if p.Raft.leaseHolds() {

@@ -12,7 +12,6 @@ import (
 type clients struct {
 	sim     *Sim
 	stopped bool
-	open    int // operations that were begun and not answered
 }
 
 const clientCount = 5

@@ -13,10 +13,6 @@ import (
 type network struct {
 	sim   *Sim
 	links map[linkID]*link
-	// A TCP connection neither reorders nor duplicates; a frame may arrive late
-	// all the same, when a connection is replaced by another. chaotic links do
-	// all of it more often than any network.
-	calm bool
 }
 
 type linkID struct{ from, to raft.NodeID }

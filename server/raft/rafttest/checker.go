@@ -2,6 +2,7 @@ package rafttest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/nats-lite/nats-lite/server/raft"
@@ -268,7 +269,7 @@ func (c *Checker) leads(p *record, v View) error {
 // complete checks that a leader has an entry.
 func (c *Checker) complete(v View, i raft.Index, at commit) error {
 	t, err := v.EntryTerm(i)
-	if err == nil && t == at.term || err == raft.ErrCompacted && v.Committed() >= i {
+	if err == nil && t == at.term || errors.Is(err, raft.ErrCompacted) && v.Committed() >= i {
 		return nil
 	}
 	return &Violation{LeaderCompleteness, v.ID(), fmt.Sprintf("leads term %d without %d/%d, committed in term %d", v.Term(), i, at.term, at.in)}
@@ -280,7 +281,7 @@ func (c *Checker) commits(p *record, v View, to raft.Index) error {
 	for i := p.commit + 1; i <= to; i++ {
 		t, err := v.EntryTerm(i)
 		switch {
-		case err == raft.ErrCompacted:
+		case errors.Is(err, raft.ErrCompacted):
 			if i > known {
 				return &Violation{CommittedPrefix, p.id, fmt.Sprintf("entry %d is dropped and nobody has committed it", i)}
 			}

@@ -1,6 +1,7 @@
 package rafttest
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -858,7 +859,7 @@ func (q *quick) together() *replica {
 func (q *quick) progress(leader *replica) error {
 	e := q.env
 	i, term, err := e.propose(leader, []byte("the end"))
-	for n := 0; err == raft.ErrTransferring && n < 20; n++ {
+	for n := 0; errors.Is(err, raft.ErrTransferring) && n < 20; n++ {
 		if err := q.round(); err != nil {
 			return err
 		}

@@ -1,9 +1,9 @@
 package rafttest_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -47,7 +47,9 @@ func (c *counter) ApplyConf(i raft.Index, t raft.Term, conf *raft.ConfState) err
 	c.at.Base = raft.Base{Index: i, Term: t, Conf: conf.Clone()}
 	return nil
 }
-func (c *counter) Snapshot() (host.Snapshot, error)        { return nil, fmt.Errorf("no snapshots here") }
+
+func (c *counter) Snapshot() (host.Snapshot, error) { return nil, fmt.Errorf("no snapshots here") }
+
 func (c *counter) Restore(host.Position, host.Image) error { return fmt.Errorf("no snapshots here") }
 func (c *counter) LeaderChanged(host.Leadership)           {}
 
@@ -110,11 +112,7 @@ func (s *server) stop() {
 // trio starts three servers with groups that have all of them as voters.
 func trio(b *testing.B, groups int, applied *atomic.Int64) []*server {
 	b.Helper()
-	root, err := os.MkdirTemp("", "raft-bench-")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = os.RemoveAll(root) }) // what is left over harms nobody
+	root := b.TempDir()
 	var servers []*server
 	addrs := make(map[raft.NodeID]string)
 	var peers []raft.PeerID
@@ -214,7 +212,7 @@ func BenchmarkCommit(b *testing.B) {
 					if err == nil {
 						break
 					}
-					if err != host.ErrOverloaded {
+					if !errors.Is(err, host.ErrOverloaded) {
 						b.Fatal(err)
 					}
 					time.Sleep(time.Millisecond)

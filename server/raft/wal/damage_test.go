@@ -2,6 +2,7 @@ package wal
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -530,7 +531,7 @@ func TestDumpTellsDamage(t *testing.T) {
 		overwrite(t, fs, segmentName(w.segment), w.at, make([]byte, w.end-w.at))
 		before := fs.CrashClone(vfs.Killed)
 		var out strings.Builder
-		if err := Dump(&out, fs, "/wal"); err != ErrDamaged {
+		if err := Dump(&out, fs, "/wal"); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("%v", err)
 		}
 		if w.needed && !strings.Contains(out.String(), fmt.Sprintf("DAMAGE: group %d: ", w.group)) {

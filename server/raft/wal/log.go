@@ -295,6 +295,9 @@ func (l *Log) raise(err error) {
 
 // noSpace reports whether an error says that the volume is full.
 func noSpace(err error) bool {
+	if _, loss := errors.AsType[*lossError](err); loss {
+		return false
+	}
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 

@@ -153,7 +153,7 @@ func (m *modelGroup) check(l *Log, s *GroupState) error {
 	}
 	for _, e := range m.entries {
 		if term, err := g.Term(e.Index); err != nil || term != e.Term {
-			return fmt.Errorf("term %d, %v of entry %d, want %d", term, err, e.Index, e.Term)
+			return fmt.Errorf("term %d of entry %d, want %d: %w", term, e.Index, e.Term, err)
 		}
 	}
 	if _, err := g.Term(g.Last() + 1); !errors.Is(err, raft.ErrUnavailable) {

@@ -113,7 +113,7 @@ func (l *Log) adopt(a *analysis) error {
 			return err
 		}
 		x := &segment{
-			number: s.number, seed: seedOf(l.store.id, s.number), path: l.segmentPath(s.number), begun: s.scan.headerErr == nil,
+			number: s.number, seed: seedOf(l.store.id, s.number), path: l.segmentPath(s.number),
 			size: s.scan.size, end: s.end, synced: s.mark, chain: s.scan.chain, f: f,
 		}
 		x.disk.Store(min(s.scan.size, s.end))
@@ -256,7 +256,6 @@ func (l *Log) rewriteTail(copies []recordCopy, gone []*segment) error {
 	if err := s.f.SyncData(); err != nil {
 		return err
 	}
-	s.begun = true
 	if len(gone) == 0 {
 		return nil
 	}

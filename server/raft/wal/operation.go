@@ -198,8 +198,8 @@ func (l *Log) setFull(err error) {
 // waitForSpace puts the batch back into the queue and takes from there what may
 // be written into what is left of the active segment: writes that may win back
 // space, and that do not pass an earlier one of their group unless that makes no
-// difference. It returns what room they need.
-func (l *Log) waitForSpace(err error) (need int64) {
+// difference.
+func (l *Log) waitForSpace(err error) {
 	l.setFull(err)
 	room := int64(0)
 	if s := l.active; s != nil && !s.closed {
@@ -213,7 +213,6 @@ func (l *Log) waitForSpace(err error) (need int64) {
 	var rest []request
 	gone := make(map[int]bool)
 	take := func(r request) {
-		need += r.bytes
 		room -= r.bytes
 		l.batch = append(l.batch, r)
 	}
@@ -261,7 +260,6 @@ func (l *Log) waitForSpace(err error) (need int64) {
 	for _, op := range cancelled {
 		l.finishOperation(op, ErrFull)
 	}
-	return need
 }
 
 // compacts reports whether the write does nothing but let the log begin later,

@@ -43,10 +43,9 @@ func makeLoc(segment uint64, offset int64, size int) loc {
 	return loc{uint32(segment), uint32(offset / recordAlign), uint32(size)}
 }
 
-func (l loc) none() bool         { return l.off8 == 0 }
-func (l loc) offset() int64      { return int64(l.off8) * recordAlign }
-func (l loc) length() int64      { return recordSize(int(l.size)) }
-func (l loc) position() position { return position{uint64(l.segment), l.offset()} }
+func (l loc) none() bool    { return l.off8 == 0 }
+func (l loc) offset() int64 { return int64(l.off8) * recordAlign }
+func (l loc) length() int64 { return recordSize(int(l.size)) }
 
 // segmentHeader is the first page of a segment.
 //
@@ -132,8 +131,6 @@ type segment struct {
 	chain uint32 // crc of the last record
 	// synced is up to where the segment is known to be on disk.
 	synced int64
-	// begun is whether the segment has a header.
-	begun bool
 	// closed is set after a write that did not fit: what is behind end is
 	// rubbish, and nothing can follow it.
 	closed bool

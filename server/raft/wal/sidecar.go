@@ -416,7 +416,8 @@ func parseSidecar(b []byte, store, number uint64) *sidecar {
 	}
 	seed := sideSeed(store, number)
 	var catalog []catalogued
-	part, size := 0, int64(0)
+	part := 0
+	var size int64
 	for at := int64(sideHeader); at+blockHeader <= int64(len(b)); at += size {
 		k, n, ok := decodeBlock(b[at:], seed, at)
 		if size = n; !ok {

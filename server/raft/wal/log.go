@@ -182,7 +182,8 @@ func (l *Log) enqueue(r request) error {
 	}
 	l.queue = append(l.queue, r)
 	l.pending += r.bytes
-	if l.started && len(l.queue) == 1 {
+	// While the disk is full there is a queue, and what comes may pass it.
+	if l.started && (len(l.queue) == 1 || l.full || r.op != nil) {
 		l.kick()
 	}
 	return nil

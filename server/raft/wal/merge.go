@@ -424,6 +424,12 @@ func (a *analysis) place(g *Group, seq uint64) Damage {
 			}
 		}
 	}
+	for _, s := range a.states {
+		// Where a segment ends may have been told by one that is removed.
+		if first.Segment == 0 && s.scan != nil && s.scan.headerErr != nil && s.scan.size > s.end {
+			first = Damage{Segment: s.number, Offset: s.end, Length: s.scan.size - s.end}
+		}
+	}
 	return first
 }
 

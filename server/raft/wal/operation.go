@@ -205,67 +205,62 @@ func (l *Log) waitForSpace(err error) {
 	if s := l.active; s != nil && !s.closed {
 		room = s.size - s.end - l.overhead()
 	}
-	var cancelled []*operation
 	l.mu.Lock()
-	waiting := append(slices.Clone(l.batch), l.queue...)
-	l.batch, l.queue = l.batch[:0], l.queue[:0]
-	blocked := make(map[raft.GroupID][]int) // places in rest
+	l.batch = append(l.batch, l.queue...)
+	clear(l.queue)
+	l.queue = l.queue[:0]
+	l.resolveLocked()
+	l.mu.Unlock()
+	waiting := slices.Clone(l.batch)
+	l.batch = l.batch[:0]
 	var rest []request
+	held := make(map[raft.GroupID][]int) // places in rest
 	gone := make(map[int]bool)
-	take := func(r request) {
-		room -= r.bytes
-		l.batch = append(l.batch, r)
-	}
 	for _, r := range waiting {
 		fits := r.bytes <= room
-		if r.op != nil {
-			if fits && len(r.op.copies) == 0 {
-				take(r)
-			} else {
-				cancelled = append(cancelled, r.op)
-				l.pending -= r.bytes
-			}
-			continue
-		}
-		held := blocked[r.Group]
+		own := held[r.Group]
 		switch {
-		case fits && len(r.Entries) == 0 && len(held) == 0:
-			take(r)
-		case fits && r.compacts() && !slices.ContainsFunc(held, func(at int) bool { return rest[at].concerns(r.Base.Index) }):
+		case r.op != nil && (!fits || len(r.op.copies) > 0):
+			l.settle(&r)
+			l.finishOperation(r.op, ErrFull)
+			continue
+		case r.op != nil:
+		case fits && len(r.Entries) == 0 && len(own) == 0:
+		case fits && r.compacts() && !slices.ContainsFunc(own, func(at int) bool { return rest[at].concerns(r.Base.Index) }):
 			// It is about what is in front of all that waits.
-			take(r)
 		case fits && r.resets():
 			// What waits of the group is wiped out by this one: it is done when
 			// this is.
-			for _, at := range held {
+			for _, at := range own {
 				w := rest[at]
 				gone[at] = true
-				l.pending -= w.bytes
-				l.batch = append(l.batch, request{Write: Write{Group: w.Group, Done: w.Done}})
+				l.settle(&w)
+				l.batch = append(l.batch, request{Write: Write{Group: w.Group, Done: w.Done}, g: w.g})
 			}
-			delete(blocked, r.Group)
-			take(r)
+			delete(held, r.Group)
 		default:
-			blocked[r.Group] = append(held, len(rest))
+			held[r.Group] = append(own, len(rest))
 			rest = append(rest, r)
+			continue
 		}
+		room -= r.bytes
+		l.batch = append(l.batch, r)
 	}
+	keep := rest[:0]
 	for i, r := range rest {
 		if !gone[i] {
-			l.queue = append(l.queue, r)
+			keep = append(keep, r)
 		}
 	}
-	l.resolveLocked()
-	l.mu.Unlock()
-	for _, op := range cancelled {
-		l.finishOperation(op, ErrFull)
-	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue = append(keep, l.queue...)
 }
 
 // compacts reports whether the write does nothing but let the log begin later,
 // within what is durable.
 func (r *request) compacts() bool {
-	if r.Base == nil || r.Replica != nil || r.Hard != nil || r.Delete || len(r.Entries) > 0 || r.g == nil {
+	if r.Base == nil || r.Replica != nil || r.Hard != nil || r.Delete || len(r.Entries) > 0 {
 		return false
 	}
 	r.g.mu.Lock()

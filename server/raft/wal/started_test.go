@@ -127,6 +127,60 @@ func TestStartedOnFullDisk(t *testing.T) {
 	})
 }
 
+// While the disk is full a group can be compacted, and that gives back the space
+// that others wait for.
+func TestCompactionWinsSpaceBack(t *testing.T) {
+	for _, deleted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := testConfig(nil, nil)
+			cfg.Clock = clock.Real()
+			fs := errorfs.Wrap(vfs.NewMem(), cfg.Clock, nil)
+			cfg.FS = fs
+			l := open(t, cfg)
+			fs.LimitSpace(70 << 10)
+			l.Start()
+			var done [3]int
+			write := func(w Write) {
+				t.Helper()
+				w.Done = func(err error) {
+					if err != nil {
+						t.Error(err)
+					}
+					done[w.Group]++
+				}
+				must(t, l.Append(w))
+			}
+			for id := range raft.GroupID(2) {
+				write(Write{Group: id + 1, Replica: &Replica{Self: 1}})
+			}
+			for i := range raft.Index(80) {
+				write(Write{Group: raft.GroupID(i%2 + 1), Entries: []raft.Entry{{Index: i/2 + 1, Term: 1, Data: make([]byte, 1500)}}})
+			}
+			time.Sleep(time.Second)
+			g, _ := l.Group(1)
+			if !l.Full() || done[1] == 41 || g.Last() == 0 {
+				t.Fatalf("full %v, %d writes done", l.Full(), done)
+			}
+			if deleted {
+				write(Write{Group: 1, Delete: true})
+				time.Sleep(time.Second)
+			}
+			for range 20 {
+				for id := range raft.GroupID(2) {
+					if g, ok := l.Group(id + 1); ok && g.Last() >= g.First() {
+						write(Write{Group: id + 1, Base: &raft.Base{Index: g.Last(), Term: 1}})
+					}
+				}
+				time.Sleep(10 * time.Second)
+			}
+			if l.Full() || done[1] < 41 || done[2] < 41 {
+				t.Errorf("full %v, %d writes done, %+v", l.Full(), done, l.Stats())
+			}
+			must(t, l.Close())
+		})
+	}
+}
+
 // The log has no timer and no goroutine that runs when there is nothing to do.
 func TestIdleLogSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -44,7 +44,7 @@ type Config struct {
 	Tick time.Duration
 	// ElectionTicks is for how many ticks a leader, or a node, may be silent, 10
 	// by default; HeartbeatTicks how often the leader of a group that is awake is
-	// heard, and each node, 2 by default; QuiesceTicks how long a group has
+	// heard, and each node, 3 by default; QuiesceTicks how long a group has
 	// nothing to do before it sleeps, 5 by default.
 	ElectionTicks, HeartbeatTicks, QuiesceTicks int
 	// Lease lets leaders answer reads without asking a majority; see raft.Config.
@@ -100,7 +100,7 @@ func (c *Config) setDefaults() error {
 	}{
 		{&c.Workers, runtime.GOMAXPROCS(0)},
 		{&c.ElectionTicks, 10},
-		{&c.HeartbeatTicks, 2},
+		{&c.HeartbeatTicks, 3},
 		{&c.QuiesceTicks, 5},
 		{&c.MaxProposalBytes, 8 << 20},
 		{&c.MaxEntryBytes, 256 << 10},

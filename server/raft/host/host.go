@@ -136,6 +136,7 @@ func (h *Host) Start() {
 }
 
 func (h *Host) runTicks() {
+	ahead := 1
 	t := h.cfg.Clock.NewTimer(h.cfg.Tick)
 	defer t.Stop()
 	for {
@@ -143,12 +144,25 @@ func (h *Host) runTicks() {
 		case <-h.stopTicks:
 			return
 		case <-t.C():
-			// If it comes late it is one tick all the same: a server that stood
-			// still has not been waiting for anybody.
-			t.Reset(h.cfg.Tick)
-			h.Tick()
+			// If it comes late it is as many ticks all the same: a server that
+			// stood still has not been waiting for anybody.
+			n := ahead
+			ahead = h.ticksAfter(h.ticks.Load() + uint64(n))
+			t.Reset(time.Duration(ahead) * h.cfg.Tick)
+			h.tick(n)
 		}
 	}
+}
+
+// ticksAfter is how many ticks can pass at once after the one with that number:
+// while all groups sleep and all nodes are heard there is nothing to do between two
+// heartbeats. A group that is woken meanwhile does not need its first tick at once.
+func (h *Host) ticksAfter(now uint64) int {
+	if h.awake.len() > 0 || h.transfers.busy() || h.missing(now) {
+		return 1
+	}
+	every := uint64(h.cfg.HeartbeatTicks)
+	return int(every - now%every)
 }
 
 // Poll runs whatever can be run, until there is nothing. It is for a host that is
@@ -168,12 +182,16 @@ func (h *Host) Poll() {
 
 // Tick is one tick of the clock for everything that waits. A started host calls
 // it itself.
-func (h *Host) Tick() {
-	n := h.ticks.Add(1)
+func (h *Host) Tick() { h.tick(1) }
+
+// tick lets some ticks pass.
+func (h *Host) tick(n int) {
+	now := h.ticks.Add(uint64(n))
+	before := now - uint64(n)
 	h.checkLog()
-	h.tickLinks(n)
+	h.tickLinks(now)
 	h.tickList(&h.awake)
-	if n%slowTicks == 0 {
+	if now/slowTicks > before/slowTicks {
 		h.tickList(&h.slow)
 	}
 	h.transfers.tick()

@@ -80,8 +80,8 @@ func (g *Group) orphaned() {
 			before++
 		}
 	}
-	// A tick, for the others find it out a little later.
-	g.orphan, g.lostIn = leader, 1+before*g.host.cfg.ElectionTicks
+	// The others may find it out a little later, and would refuse until then.
+	g.orphan, g.lostIn = leader, g.host.cfg.HeartbeatTicks+before*g.host.cfg.ElectionTicks
 }
 
 func (g *Group) precedence(p raft.PeerID) uint64 { return mix(uint64(p), uint64(g.id)) }

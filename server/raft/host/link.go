@@ -182,6 +182,13 @@ func (h *Host) quorumAlive(c *raft.ConfState) bool {
 	return majority(c.Voters) && (!c.Joint() || majority(c.Outgoing))
 }
 
+// missing reports whether the heartbeat of a node that is up is overdue.
+func (h *Host) missing(tick uint64) bool {
+	return slices.ContainsFunc(h.links.all(), func(l *link) bool {
+		return l.up.Load() && tick > l.heard.Load()+2*uint64(h.cfg.HeartbeatTicks)
+	})
+}
+
 // tickLinks sends heartbeats, and tells the groups of nodes that have come or
 // gone.
 func (h *Host) tickLinks(tick uint64) {

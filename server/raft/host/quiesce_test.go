@@ -59,8 +59,8 @@ func TestIdleGroupsSayNothing(t *testing.T) {
 	if n := c.traffic() - before; n != 0 {
 		t.Errorf("%d messages of groups that have nothing to do", n)
 	}
-	// Each of the six directions has a heartbeat each two ticks.
-	if n := c.sent[Normal] - frames; n != 6*50 {
+	// Each of the six directions has a heartbeat each three ticks.
+	if n := c.sent[Normal] - frames; n < 6*33 || n > 6*34 {
 		t.Errorf("%d frames in 100 ticks", n)
 	}
 	for id := range raft.GroupID(30) {
@@ -68,6 +68,36 @@ func TestIdleGroupsSayNothing(t *testing.T) {
 	}
 	c.asleep()
 }
+
+// A host whose groups all sleep wakes for heartbeats only, but for each tick as
+// soon as something waits or a node is missed.
+func TestSleepingHostSkipsTicks(t *testing.T) {
+	c := newCluster(t, 3)
+	c.many(3)
+	h := c.nodes[1].host
+	for n := h.ticks.Load(); n < h.ticks.Load()+6; n++ {
+		if to := n + uint64(h.ticksAfter(n)); to <= n || to > n+3 || to%3 != 0 {
+			t.Errorf("tick %d is followed by %d", n, to)
+		}
+	}
+	even := h.ticks.Load() / 3 * 3
+	leader, _ := c.nodes[1].host.Group(1)
+	leader.Propose(Proposal{Data: []byte("wake up"), Done: func(Outcome) {}})
+	c.run()
+	if n := h.ticksAfter(even); n != 1 {
+		t.Errorf("%d ticks at once while a group is awake", n)
+	}
+	c.asleep()
+	c.nodes[3].crash()
+	for c.tick(1); c.awakeNode(1) == 0; c.tick(1) {
+		if l := h.links.find(3); h.ticks.Load() > l.heard.Load()+6 && l.up.Load() && h.ticksAfter(h.ticks.Load()) != 1 {
+			t.Errorf("ticks are skipped while a node is missed for %d ticks", h.ticks.Load()-l.heard.Load())
+		}
+	}
+}
+
+// awakeNode is how many groups of a node do not sleep.
+func (c *cluster) awakeNode(id raft.NodeID) int { return c.nodes[id].host.Stats().Awake }
 
 func TestDeadNodeLeavesGroupsAsleep(t *testing.T) {
 	c := newCluster(t, 3)

@@ -104,6 +104,13 @@ func (t *transfers) begin() {
 	}
 }
 
+// busy reports whether ticks matter to any transfer.
+func (t *transfers) busy() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.sends)+len(t.receives)+len(t.wishes)+len(t.failed) > 0
+}
+
 // tick is one tick for all transfers.
 func (t *transfers) tick() {
 	c := &t.host.cfg

@@ -241,7 +241,7 @@ func TestLeftoversAreRemoved(t *testing.T) {
 	c.behind(20 * chunkBytes)
 	c.lose = func(p packet) bool { return slices.Contains(p.records(), recordChunk) }
 	c.nodes[3].open(1)
-	c.tick(3)
+	c.tick(6)
 	if left, _ := c.nodes[3].fs.List("images"); len(left) != 1 {
 		t.Fatalf("files: %v", left)
 	}

@@ -350,7 +350,10 @@ func (in *inbound) Read(p []byte) (int, error) {
 // too long, the sender is gone, for it would have asked.
 func (in *inbound) answer() error {
 	timing := &in.t.config.Timing
-	tick := in.t.config.Clock.NewTimer(timing.Ping)
+	// A little more than the time between pings, so that as a rule it is they
+	// that are answered.
+	pause := timing.Ping + timing.Ping/4
+	tick := in.t.config.Clock.NewTimer(pause)
 	defer tick.Stop()
 	var (
 		seen  uint64
@@ -361,8 +364,9 @@ func (in *inbound) answer() error {
 		case <-in.gone:
 			return net.ErrClosed
 		case <-in.pinged:
+			tick.Reset(pause)
 		case now := <-tick.C():
-			tick.Reset(timing.Ping)
+			tick.Reset(pause)
 			if received := in.received.Load(); received == seen && !in.held.Load() {
 				if silent := now.Sub(alive); silent >= timing.Timeout {
 					return &SilenceError{For: silent}

@@ -55,10 +55,10 @@ type Timing struct {
 	// Connect bounds a dial together with its handshake, and the handshake of
 	// an accepted connection: 3 s.
 	Connect time.Duration
-	// Ping is how often a connection is checked: 1 s.
+	// Ping is how often a connection is checked: 2 s.
 	Ping time.Duration
 	// Timeout is how long the other end of a connection may be silent although
-	// it has been asked: 4 s. It is then given up. Too long, and after a
+	// it has been asked: 5 s. It is then given up. Too long, and after a
 	// partition has healed nothing flows until TCP tries again by itself, which
 	// it does more and more rarely.
 	Timeout time.Duration
@@ -70,8 +70,8 @@ type Timing struct {
 func (t Timing) withDefaults() Timing {
 	return Timing{
 		Connect:    cmp.Or(t.Connect, 3*time.Second),
-		Ping:       cmp.Or(t.Ping, time.Second),
-		Timeout:    cmp.Or(t.Timeout, 4*time.Second),
+		Ping:       cmp.Or(t.Ping, 2*time.Second),
+		Timeout:    cmp.Or(t.Timeout, 5*time.Second),
 		BackoffMin: cmp.Or(t.BackoffMin, 50*time.Millisecond),
 		BackoffMax: cmp.Or(t.BackoffMax, time.Second),
 	}

@@ -279,9 +279,6 @@ func (f *faults) restart(n *node, why string) {
 // harmDisk changes bytes of a server's disk while it is down.
 func (f *faults) harmDisk(n *node, kind string) {
 	s := f.sim
-	if n.log.Stats().Damaged > 0 {
-		return // damage upon damage: what told of the one may be hit by the other
-	}
 	if !f.mayLose(n) || n.log.Housekeep() != nil || n.log.Flush() != nil || n.power != nil {
 		return
 	}

@@ -249,8 +249,9 @@ func (a *analysis) state(n uint64) *segmentState {
 }
 
 // findMark works out up to where the log was synced for certain: so say flushes
-// that came later, sidecars, and the headers of segments that follow.
+// that came later, sidecars, the headers of segments that follow, and the store.
 func (a *analysis) findMark() {
+	a.mark = a.store.mark
 	for _, s := range a.states {
 		if s.side != nil && s.side.to > 0 {
 			a.mark = maxPosition(a.mark, position{s.number, s.side.to})
@@ -305,6 +306,9 @@ func (a *analysis) bound() error {
 // findEnd works out where a segment ends.
 func (a *analysis) findEnd(s *segmentState) error {
 	s.mark = segmentStart
+	if a.store.mark.segment == s.number {
+		s.mark = max(s.mark, a.store.mark.offset)
+	}
 	exact := int64(0)
 	if s.side != nil {
 		s.mark = max(s.mark, s.side.to)

@@ -69,7 +69,7 @@ func TestHeaders(t *testing.T) {
 	if got, err := decodeSegmentHeader(b); err != nil || got != h {
 		t.Errorf("%+v, %v", got, err)
 	}
-	s := storeFile{id: 1, incarnation: 2, loss: position{3, 4}}
+	s := storeFile{id: 1, incarnation: 2, loss: position{3, 4}, mark: position{5, 6}}
 	c := s.encode()
 	if got, err := decodeStore(c); err != nil || got != s {
 		t.Errorf("%+v, %v", got, err)

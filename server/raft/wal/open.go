@@ -142,15 +142,8 @@ func (g *Group) damagedIn(segment uint64) bool {
 // repair brings the files into a state in which all that the log says is
 // durable. Damage stays as it is.
 func (l *Log) repair(a *analysis) error {
-	if loss := a.newestHole(); l.store.loss.before(loss) {
-		l.store.loss, l.store.incarnation = loss, l.cfg.Incarnation()
-		if err := l.writeStore(); err != nil {
-			return err
-		}
-	} else if a.storeErr != nil {
-		if err := l.writeStore(); err != nil {
-			return err
-		}
+	if err := l.repairStore(a); err != nil {
+		return err
 	}
 	// They may hold the space that is needed.
 	for _, name := range a.leftovers {
@@ -162,6 +155,23 @@ func (l *Log) repair(a *analysis) error {
 		return err
 	}
 	return l.cutTails()
+}
+
+// repairStore makes STORE whole, and has it remember what is lost.
+func (l *Log) repairStore(a *analysis) error {
+	write := a.storeErr != nil
+	if loss := a.newestHole(); l.store.loss.before(loss) {
+		l.store.loss, l.store.incarnation = loss, l.cfg.Incarnation()
+		write = true
+	}
+	if l.store.mark.before(a.mark) && slices.ContainsFunc(a.groups, func(g *Group) bool { return len(g.damage) > 0 }) {
+		l.store.mark = a.mark
+		write = true
+	}
+	if !write {
+		return nil
+	}
+	return l.writeStore()
 }
 
 // renew writes what is behind the mark once more, in a new segment. It may be

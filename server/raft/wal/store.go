@@ -22,6 +22,8 @@ import (
 //	28  u32      0
 //	32  u64      segment of the last loss that could not be attributed, 0 for none
 //	40  u64      its offset
+//	48  u64      segment up to which the log was synced when damage was last found, 0 for none
+//	56  u64      the offset in it
 type storeFile struct {
 	id          uint64
 	incarnation uint32
@@ -30,12 +32,16 @@ type storeFile struct {
 	// incarnation is drawn for the store: should it join them again, it is as a
 	// stranger.
 	loss position
+	// mark is the mark at the last Open that found damage. As long as that is not
+	// made up for it must not be taken for a torn tail, whatever happens to the
+	// files that prove the mark.
+	mark position
 }
 
 const (
 	storeName  = "STORE"
 	lockName   = "LOCK"
-	storeBytes = 48
+	storeBytes = 64
 )
 
 var storeMagic = []byte("NLRAFTST")
@@ -49,6 +55,8 @@ func (s *storeFile) encode() []byte {
 	le.PutUint32(b[24:], s.incarnation)
 	le.PutUint64(b[32:], s.loss.segment)
 	le.PutUint64(b[40:], uint64(s.loss.offset))
+	le.PutUint64(b[48:], s.mark.segment)
+	le.PutUint64(b[56:], uint64(s.mark.offset))
 	le.PutUint32(b[8:], crc32.Checksum(b[12:], castagnoli))
 	return b
 }
@@ -63,6 +71,7 @@ func decodeStore(b []byte) (s storeFile, err error) {
 	}
 	s.id, s.incarnation = le.Uint64(b[16:]), le.Uint32(b[24:])
 	s.loss = position{le.Uint64(b[32:]), int64(le.Uint64(b[40:]))}
+	s.mark = position{le.Uint64(b[48:]), int64(le.Uint64(b[56:]))}
 	return s, nil
 }
 

@@ -30,6 +30,10 @@ var (
 	// ErrLagging: a learner or joining peer is to become a voter and has not
 	// caught up. A joining one will be made a voter when it has.
 	ErrLagging = errors.New("raft: the new voter has not caught up yet")
+	// ErrUnheard: of the voters that there would be no majority was heard
+	// lately. The change might never be committed, and the group would be stuck
+	// with it.
+	ErrUnheard = errors.New("raft: the new configuration would have no majority that is heard")
 	// ErrConfInvalid: the change cannot be made.
 	ErrConfInvalid = errors.New("raft: invalid change of configuration")
 )
@@ -110,6 +114,9 @@ func (r *Raft) ProposeConf(changes ...Change) (Index, Term, error) {
 		if !r.conf().IsVoter(id) && !r.caughtUp(id) {
 			return 0, 0, ErrLagging
 		}
+	}
+	if !slices.Equal(next.Voters, r.conf().Voters) && !quorumOf(&next, r.hears) {
+		return 0, 0, ErrUnheard
 	}
 	return r.appendConf(next), r.term, nil
 }

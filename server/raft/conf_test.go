@@ -282,3 +282,29 @@ func TestLearnerThatLagsIsNotMadeAVoter(t *testing.T) {
 	c.run()
 	c.same(3, 1, 2)
 }
+
+// A change that only the silent could commit is refused; one that makes do with
+// those that are heard is not.
+func TestChangeNeedsVotersThatAreHeard(t *testing.T) {
+	c := newCluster(t, 1, 2, 3)
+	p := c.elect(1)
+	c.propose(p, 1)
+	c.drop = func(m Message) bool { return m.From == 3 || m.To == 3 }
+	c.tick(40)
+	if p.Role() != Leader {
+		t.Fatal("it is no longer the leader")
+	}
+	if _, _, err := p.ProposeConf(Change{RemovePeer, 2}); !errors.Is(err, ErrUnheard) {
+		t.Errorf("the one that is heard is to go: %v", err)
+	}
+	if _, _, err := p.ProposeConf(Change{AddLearner, 2}); !errors.Is(err, ErrUnheard) {
+		t.Errorf("it is to become a learner: %v", err)
+	}
+	if _, _, err := p.ProposeConf(Change{RemovePeer, 3}); err != nil {
+		t.Errorf("the silent one is to go: %v", err)
+	}
+	c.run()
+	if got := c.peers[2].Conf().String(); got != "voters[1 2]" {
+		t.Errorf("afterwards: %s", got)
+	}
+}

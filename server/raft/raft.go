@@ -336,9 +336,8 @@ func (r *Raft) checkQuorum() bool {
 	return ok
 }
 
-// hears reports whether a leader has heard of a peer lately. A configuration that
-// has no majority of such peers should not be made: it might never be committed, and
-// the group would be stuck with it.
+// hears reports whether a leader has heard of a peer lately, which a majority of
+// a configuration that it makes has to be (ErrUnheard).
 func (r *Raft) hears(id PeerID) bool {
 	p := r.progress(id)
 	return id == r.id || p != nil && (p.active || p.activeBefore) && !p.forgot

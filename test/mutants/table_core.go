@@ -158,6 +158,10 @@ var coreMutants = []Mutant{
 		"membership changes that overlap; seen in the field to collapse clusters",
 	},
 	{
+		"a change that the silent would have to commit", conf, "!slices.Equal(next.Voters, r.conf().Voters) && !quorumOf(&next, r.hears)", "len(next.Voters) == 0",
+		"a group stuck with a configuration that is never committed",
+	},
+	{
 		"change before an entry of the term", conf, "	case !r.committedInTerm():\n		return ErrNotReady\n", "",
 		"the bug of single-server changes found in 2015",
 	},

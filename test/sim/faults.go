@@ -99,6 +99,12 @@ func (f *faults) inject(kind string) {
 		return // a group in memory is gone soon enough
 	}
 	switch kind {
+	case "crash losing all unsynced", "crash keeping some unsynced", "crash in a write":
+		if s.interval > 0 {
+			return // who asks for an interval may lose it to a power cut
+		}
+	}
+	switch kind {
 	case "crash losing all unsynced":
 		f.crash(n, kind, vfs.CrashOptions{Rand: s.rnd})
 	case "crash keeping some unsynced":
@@ -219,14 +225,19 @@ func (f *faults) crash(n *node, kind string, opts vfs.CrashOptions) {
 // cutPower cuts the power in the middle of one of the next writes.
 func (f *faults) cutPower(n *node) {
 	s := f.sim
-	left := 1 + s.rnd.IntN(12)
+	match, nth := f.aim(errorfs.Changes, 12)
+	left := nth
 	disk, life := n.disk, n.life
 	opts := vfs.CrashOptions{Rand: s.rnd, Page: s.rnd.Float64(), Torn: s.rnd.Float64(), Name: s.rnd.Float64(), Journal: s.chance(0.5)}
 	n.fs.SetInjector(errorfs.InjectorFunc(func(op errorfs.Op) errorfs.Fault {
-		if !op.Kind.Changes() || n.life != life {
+		if !match(op) || n.life != life {
 			return errorfs.Fault{}
 		}
-		if left--; left == 0 {
+		left--
+		if left >= 0 {
+			s.cover.saw(op, "crash in a write", left == 0)
+		}
+		if left == 0 {
 			f.loseMemory(n)
 			n.power = disk.CrashClone(opts)
 		}
@@ -235,6 +246,22 @@ func (f *faults) cutPower(n *node) {
 		}
 		return errorfs.Fault{Err: syscall.EIO}
 	}))
+}
+
+// seldom are operations that are few among all others.
+var seldom = []errorfs.OpKind{
+	errorfs.OpCreate, errorfs.OpPreallocate, errorfs.OpRemove, errorfs.OpRename, errorfs.OpTruncate, errorfs.OpSync, errorfs.OpSyncDir,
+}
+
+// aim says which of the operations that match is hit, one of the next n, or the
+// next one of a kind that there are few of.
+func (f *faults) aim(match errorfs.Match, n int) (errorfs.Match, int) {
+	s := f.sim
+	kind := pick(s, seldom)
+	if s.chance(0.6) || !match(errorfs.Op{Kind: kind}) {
+		return match, 1 + s.rnd.IntN(n)
+	}
+	return errorfs.Kinds(kind), 1
 }
 
 // failOnce fails one of the next operations of a node's disk.
@@ -246,8 +273,9 @@ func (f *faults) failOnce(n *node, kind string) {
 	case "read error":
 		match = errorfs.Kinds(errorfs.OpReadAt)
 	}
-	c := errorfs.FailNth(uint64(1+f.sim.rnd.IntN(10)), match, errorfs.Fault{Err: syscall.EIO})
-	n.fs.SetInjector(c)
+	match, nth := f.aim(match, 10)
+	c := errorfs.FailNth(uint64(nth), match, errorfs.Fault{Err: syscall.EIO})
+	n.fs.SetInjector(f.sim.cover.watch(kind, c))
 	if n.unreadable = nil; kind == "read error" {
 		n.unreadable = c
 	}
@@ -269,7 +297,7 @@ func (f *faults) restart(n *node, why string) {
 	// After a failed sync the machine's memory holds what its disk does not
 	// have, until it is started anew.
 	opts := vfs.Killed
-	if f.sim.chance(0.5) {
+	if f.sim.chance(0.5) && f.sim.interval == 0 {
 		opts = vfs.CrashOptions{}
 	}
 	n.disk = n.disk.CrashClone(opts)
@@ -438,6 +466,14 @@ func (f *faults) change(kind string) {
 			s.logf("group %d: %v", g.id, err)
 		}
 		r.node.work()
+		// It takes some milliseconds, in which hardly anything else would happen.
+		for range 2 {
+			s.after(s.between(0, 5*time.Millisecond), func() {
+				if !f.off {
+					f.inject(pick(s, faultKinds))
+				}
+			})
+		}
 		return
 	case "add member":
 		for _, n := range s.nodes {

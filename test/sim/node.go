@@ -74,7 +74,8 @@ func (n *node) boot() {
 	life := n.life
 	log, err := wal.Open(wal.Config{
 		FS: n.fs, Dir: "wal", Clock: n.clock, SegmentBytes: 64 << 10, CacheBytes: 16 << 10, Workers: 1,
-		Incarnation: func() uint32 { return s.rnd.Uint32() | 1 },
+		SyncInterval: s.interval,
+		Incarnation:  func() uint32 { return s.rnd.Uint32() | 1 },
 		OnError: func(err error) {
 			if n.life == life {
 				s.logf("node %d: log: %v", n.id, err)

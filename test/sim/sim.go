@@ -57,6 +57,9 @@ type Sim struct {
 	steps  int
 	acked  int
 	err    error
+	// interval is the SyncInterval of all logs, in some runs. In those no power is
+	// cut, and processes die all the more.
+	interval time.Duration
 	// founding is set while the groups are made.
 	founding bool
 	clients  *clients
@@ -83,6 +86,9 @@ func newSim(cfg Config) *Sim {
 	s.net = newNetwork(s)
 	s.faults = newFaults(s)
 	s.clients = &clients{sim: s}
+	if s.chance(0.125) {
+		s.interval = s.between(50*time.Millisecond, 2*time.Second)
+	}
 	return s
 }
 

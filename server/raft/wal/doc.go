@@ -27,8 +27,8 @@
 //
 // # Invariants
 //
-//   - Done(nil) is called when a write is on disk (with Config.SyncInterval: when
-//     it is written), in the order of Append, and never after a write or a sync has
+//   - Done(nil) is called when a write is on disk (entries with
+//     Config.SyncInterval: when it is written), in the order of Append, and never after a write or a sync has
 //     failed: the log is poisoned then. No error but that of a full disk is tried
 //     again.
 //   - What is behind the mark is cut where it is torn, and written once more in

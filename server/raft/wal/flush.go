@@ -269,7 +269,7 @@ func (l *Log) write() error {
 	for i := range l.batch {
 		r := &l.batch[i]
 		any = any || r.bytes > 0
-		sync = sync || r.op != nil && r.op.sync
+		sync = sync || r.promises() || r.op != nil && r.op.sync
 	}
 	if s == nil {
 		return nil // nothing to be written, and nothing that was
@@ -309,6 +309,11 @@ func (l *Log) write() error {
 	}
 	return nil
 }
+
+// promises reports whether the write is to be synced whatever SyncInterval is: who
+// a replica is, and that it has voted. With that forgotten two leaders could rule
+// in one term, which costs more than the entries of an interval.
+func (r *request) promises() bool { return r.Replica != nil || r.Hard != nil || r.Delete }
 
 // manifest lists the segments, without those that the batch takes away.
 func (l *Log) manifest() []uint64 {

@@ -24,9 +24,10 @@ type Config struct {
 	// MaxFlushBytes bounds what one flush writes, 8 MiB by default; a single
 	// Write that is larger goes out alone.
 	MaxFlushBytes int64
-	// SyncInterval, if positive, has writes reported as durable when they are
-	// written, and synced that often. A power cut may then take what was
-	// acknowledged in the last interval; the death of the process does not.
+	// SyncInterval, if positive, has entries and bases reported as durable when
+	// they are written, and synced that often. A power cut may then take those
+	// that were acknowledged in the last interval; the death of the process does
+	// not. Identities, terms and votes, and deletions, are synced at once.
 	SyncInterval time.Duration
 	// CacheBytes bounds the newest entries' data kept in memory for all groups
 	// together, 32 MiB by default. A negative value keeps none.

@@ -92,13 +92,17 @@ func (e *lossError) Unwrap() error { return e.err }
 // syncSegment syncs the active segment.
 func (l *Log) syncSegment() error {
 	s := l.active
+	begun := l.cfg.Clock.Now()
 	err := s.f.SyncData()
+	took := l.cfg.Clock.Now().Sub(begun)
 	if err != nil && s.synced < s.end {
 		return &lossError{err}
 	}
 	if err == nil {
 		l.mu.Lock()
 		l.stats.Syncs++
+		l.stats.SyncTime += took
+		l.stats.LongestSync = max(l.stats.LongestSync, took)
 		l.mu.Unlock()
 	}
 	return err

@@ -196,6 +196,8 @@ type Stats struct {
 	DiskBytes, LiveBytes int64
 	// Records and Bytes were appended, in Flushes; Syncs made them durable.
 	Records, Bytes, Flushes, Syncs uint64
+	// SyncTime is how long all Syncs took together, LongestSync the longest.
+	SyncTime, LongestSync time.Duration
 	// Entries counts the entries among Records.
 	Entries uint64
 	// Rewritten counts the bytes that were moved forward to free segments.

@@ -63,11 +63,18 @@ func (r *Raft) campaign() {
 // is durable, like anybody's, and the requests leave then, too: if they were
 // sent earlier, a crash could make it stand for the same term twice, the second
 // time with less in its log than what the first one's votes were given to.
+//
+// One that is alone leads at once: the mark of its term goes into the same write as
+// its vote, and until that is durable nobody hears of the term.
 func (r *Raft) stand(transfer bool) {
 	r.role, r.leader, r.votes = Candidate, None, nil
 	r.term++
 	r.vote, r.newHard = r.id, true
 	r.resetTimer()
+	if peers := r.conf().Peers(); len(peers) == 1 && peers[0] == r.id {
+		r.becomeLeader()
+		return
+	}
 	r.hold(Message{Type: MsgVoteResp, To: r.id})
 	r.requestVotes(MsgVote, r.term, transfer)
 }

@@ -463,3 +463,31 @@ func TestLaggingFollowerStaysAwake(t *testing.T) {
 		t.Errorf("a member does not: %+v", out)
 	}
 }
+
+// One that is alone leads with its first write. Should there be anybody to hear
+// of the term, be it a learner, its vote has to be durable first.
+func TestOneThatIsAloneLeadsAtOnce(t *testing.T) {
+	for _, learner := range []bool{false, true} {
+		c := newCluster(t, 1)
+		if learner {
+			c = newCluster(t)
+			conf := ConfState{Voters: []PeerID{1}, Learners: []PeerID{2}}
+			c.add(1, Base{Conf: conf})
+			c.add(2, Base{Conf: conf})
+		}
+		p := c.peers[1]
+		p.Campaign()
+		if out := c.drain(p); len(out) > 0 || (p.Role() == Leader) == learner {
+			t.Errorf("learner %v: before anything is stored it is %v and sends %+v", learner, p.Role(), out)
+		}
+		for writes := 1; p.Committed() < 1; writes++ {
+			if !p.store(1) || writes > 2 {
+				t.Fatalf("learner %v: %d writes, and nothing is committed", learner, writes)
+			}
+			c.drain(p)
+			if p.Committed() == 1 && writes != map[bool]int{false: 1, true: 2}[learner] {
+				t.Errorf("learner %v: it took %d writes", learner, writes)
+			}
+		}
+	}
+}

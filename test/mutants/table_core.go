@@ -31,6 +31,10 @@ var coreMutants = []Mutant{
 		"a candidate that crashes stands for the same term again",
 	},
 	{
+		"the only voter leads before its vote is durable, and learners hear of it", election, "len(peers) == 1 && peers[0] == r.id", "len(r.conf().Voters) == 1 && peers != nil",
+		"a term that is led twice, with different entries, after a crash of the leader",
+	},
+	{
 		"votes are asked for before the term is durable", election, "		if kind == MsgVote {\n			r.hold(m)", "		if false {\n			r.hold(m)",
 		"old grants elect a candidate that has lost its last entries since",
 	},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-lite/nats-lite/server/raft"
 )
@@ -186,6 +187,7 @@ func (c *Checker) Started(v View, applied raft.Index) error {
 	if p.gone {
 		return &Violation{Admission, p.id, "it runs again under the name that it had before it forgot"}
 	}
+	c.unlead(p)
 	p.view, p.term, p.role, p.commit, p.applied = v, 0, raft.Follower, 0, applied
 	p.last, p.conf = v.LastIndex(), *v.Conf()
 	if v.Term() < p.hard.Term {
@@ -200,6 +202,18 @@ func (c *Checker) Started(v View, applied raft.Index) error {
 		}
 	}
 	return c.Step(v)
+}
+
+// unlead takes back a term that a replica led in its last life, if that never
+// became durable: nobody has heard of it (Sent), so it may be led once more.
+func (c *Checker) unlead(p *record) {
+	if p.term <= p.hard.Term || c.leaders[p.term] != p.id {
+		return
+	}
+	delete(c.leaders, p.term)
+	for i := range c.entries {
+		c.entries[i] = slices.DeleteFunc(c.entries[i], func(k knownEntry) bool { return k.Term == p.term })
+	}
 }
 
 // Stopped tells that a replica does not run any more.
@@ -431,6 +445,10 @@ func (c *Checker) Sent(m *raft.Message) error {
 		promise = true
 		if c.votes[ballot{m.From, m.Term}] != m.From {
 			return &Violation{DurablePromise, p.id, fmt.Sprintf("asks for votes in term %d before its own is durable", m.Term)}
+		}
+	case raft.MsgApp, raft.MsgHeartbeat, raft.MsgQuiesce, raft.MsgTimeoutNow:
+		if c.votes[ballot{m.From, m.Term}] != m.From {
+			return &Violation{DurablePromise, p.id, fmt.Sprintf("leads term %d aloud before its own vote is durable", m.Term)}
 		}
 	case raft.MsgPreVoteResp:
 		promise = !m.Reject

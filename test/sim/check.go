@@ -272,6 +272,12 @@ func (c *checker) history() error {
 				return fmt.Errorf("group %d: value %d was refused and is there: %w", g.id, call.value, errHistory)
 			}
 		}
+		for _, call := range g.calls {
+			if call.kind == opWrite && call.outcome == done && !slices.Contains(final.writes, call.value) {
+				return fmt.Errorf("group %d: the write of %d was acknowledged and is gone: %w", g.id, call.value, errHistory)
+			}
+		}
+		resolve(g.calls, final)
 		n, err := checkLinearizable(g.id, g.calls)
 		if err != nil {
 			return err

@@ -79,7 +79,7 @@ func (cs *clients) run(g *group, r *replica, c *call, then func()) {
 				return
 			}
 			// The local state is at least as new as the index.
-			c.result, c.logLen = r.state.register, len(r.state.log)
+			c.result, c.logLen = r.state.register(), len(r.state.log)
 			var l logSoFar
 			for _, v := range r.state.log {
 				l = l.append(v)

@@ -15,8 +15,8 @@ type call struct {
 	group  raft.GroupID
 	kind   byte // opWrite, opAppend, or opRead for both of them
 	value  uint64
-	// begin and end are virtual time. An operation whose outcome is not known
-	// may take effect at any time after its begin, or never.
+	// begin and end are virtual time. An operation whose outcome was not known
+	// to its client takes effect at any time after its begin, or never.
 	begin, end int64
 	outcome    outcome
 	// result is what apply returned. A read has the register, and the length of
@@ -47,7 +47,7 @@ var registerModel = porcupine.Model{
 		if c.kind == opRead {
 			return c.result == now, now
 		}
-		return c.outcome != done || c.result == now, c.value
+		return c.result == now, c.value
 	},
 	DescribeOperation: func(input, _ any) string { return input.(*call).String() },
 }
@@ -73,7 +73,7 @@ var logModel = porcupine.Model{
 			return now == logSoFar{c.logLen, c.logHash}, now
 		}
 		next := now.append(c.value)
-		return c.outcome != done || c.result == uint64(next.n), next
+		return c.result == uint64(next.n), next
 	},
 	DescribeOperation: func(input, _ any) string { return input.(*call).String() },
 }
@@ -82,8 +82,33 @@ func (c *call) String() string {
 	return fmt.Sprintf("%c %d -> %d (%d), outcome %d", c.kind, c.value, c.result, c.logLen, c.outcome)
 }
 
-// checkLinearizable checks the calls on one group. It returns how many took
-// part.
+// resolve finds out from the state that all replicas have in the end what became
+// of the calls whose clients do not know it: they have had their effect, and where,
+// or never will. Without that the search for an order would have to try all
+// subsets of them.
+func resolve(calls []*call, final *state) {
+	result := make(map[uint64]uint64) // by value, which are all different
+	before := uint64(0)
+	for _, v := range final.writes {
+		result[v], before = before, v
+	}
+	for n, v := range final.log {
+		result[v] = uint64(n) + 1
+	}
+	for _, c := range calls {
+		if c.outcome != unknown {
+			continue
+		}
+		if r, ok := result[c.value]; ok && c.kind != opRead {
+			c.outcome, c.result, c.end = done, r, math.MaxInt64
+		} else {
+			c.outcome = never
+		}
+	}
+}
+
+// checkLinearizable checks the calls on one group, which are resolved. It returns
+// how many took part.
 func checkLinearizable(g raft.GroupID, calls []*call) (int, error) {
 	count := 0
 	for _, m := range []struct {
@@ -93,14 +118,9 @@ func checkLinearizable(g raft.GroupID, calls []*call) (int, error) {
 	}{{"register", opWrite, registerModel}, {"log", opAppend, logModel}} {
 		var ops []porcupine.Operation
 		for _, c := range calls {
-			if c.outcome == never || c.kind != m.kind && c.kind != opRead || c.kind == opRead && c.outcome != done {
-				continue
+			if c.outcome == done && (c.kind == m.kind || c.kind == opRead) {
+				ops = append(ops, porcupine.Operation{ClientId: c.client, Input: c, Call: c.begin, Return: c.end})
 			}
-			op := porcupine.Operation{ClientId: c.client, Input: c, Call: c.begin, Return: c.end}
-			if c.outcome == unknown {
-				op.Return = math.MaxInt64
-			}
-			ops = append(ops, op)
 		}
 		if !porcupine.CheckOperations(m.model, ops) {
 			return count, fmt.Errorf("group %d: the history of its %s (%d operations) is not linearizable", g, m.name, len(ops))

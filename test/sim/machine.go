@@ -23,9 +23,18 @@ type state struct {
 	// time is the leader's time of the last entry; it never goes back.
 	time int64
 	hash uint64
-	// register is the value written last; log holds all values appended.
-	register uint64
-	log      []uint64
+	// writes holds all values that the register has had, the last one being its
+	// value; log holds all values appended.
+	writes []uint64
+	log    []uint64
+}
+
+// register is the value written last.
+func (s *state) register() uint64 {
+	if n := len(s.writes); n > 0 {
+		return s.writes[n-1]
+	}
+	return 0
 }
 
 // The operations that clients propose: one byte, then a value in 8.
@@ -48,8 +57,8 @@ func (s *state) apply(op []byte) (uint64, error) {
 	v := binary.LittleEndian.Uint64(op[1:])
 	switch op[0] {
 	case opWrite:
-		old := s.register
-		s.register = v
+		old := s.register()
+		s.writes = append(s.writes, v)
 		return old, nil
 	case opAppend:
 		s.log = append(s.log, v)
@@ -61,7 +70,7 @@ func (s *state) apply(op []byte) (uint64, error) {
 func (s *state) clone() state {
 	c := *s
 	c.conf = s.conf.Clone()
-	c.log = slices.Clone(s.log)
+	c.writes, c.log = slices.Clone(s.writes), slices.Clone(s.log)
 	return c
 }
 
@@ -72,11 +81,11 @@ func (s *state) base() raft.Base {
 
 // encode returns the state with a checksum in front.
 func (s *state) encode() []byte {
-	b := make([]byte, 4, 128+8*len(s.log))
-	for _, v := range []uint64{uint64(s.applied), uint64(s.term), uint64(s.time), s.hash, s.register, uint64(len(s.log))} {
+	b := make([]byte, 4, 128+8*(len(s.writes)+len(s.log)))
+	for _, v := range []uint64{uint64(s.applied), uint64(s.term), uint64(s.time), s.hash, uint64(len(s.writes)), uint64(len(s.log))} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
-	for _, v := range s.log {
+	for _, v := range slices.Concat(s.writes, s.log) {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
 	b = s.conf.Append(b)
@@ -98,12 +107,15 @@ func decodeState(b []byte) (s state, err error) {
 		return v
 	}
 	b = b[4:]
-	s.applied, s.term, s.time, s.hash, s.register = raft.Index(word()), raft.Term(word()), int64(word()), word(), word()
-	n := word()
-	if uint64(len(b))/8 < n {
+	s.applied, s.term, s.time, s.hash = raft.Index(word()), raft.Term(word()), int64(word()), word()
+	writes, values := word(), word()
+	if room := uint64(len(b)) / 8; writes > room || values > room-writes {
 		return s, errBadState
 	}
-	for range n {
+	for range writes {
+		s.writes = append(s.writes, word())
+	}
+	for range values {
 		s.log = append(s.log, word())
 	}
 	s.conf, err = raft.DecodeConfState(b)

@@ -22,6 +22,8 @@ func main() {
 	all := flag.Bool("all", false, "run every stage, even if one before has killed the mutant")
 	limit := flag.Duration("timeout", 3*time.Minute, "time for one stage; a mutant that takes longer is killed by that")
 	first := flag.Bool("first", false, "run only the first stage, the tests of the package that is changed")
+	stage := flag.String("stage", "", "run only the stage of this name; mutants without one are left out")
+	seeds := flag.Int("seeds", 200, "how many seeds the simulator runs")
 	verbose := flag.Bool("v", false, "show the output of what kills a mutant")
 	flag.Parse()
 	match, err := regexp.Compile(*only)
@@ -34,7 +36,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	r := runner{root: root, limit: *limit, all: *all, first: *first, verbose: *verbose}
+	r := runner{root: root, limit: *limit, all: *all, verbose: *verbose}
 	var ran, survived int
 	begin := time.Now()
 	fmt.Printf("| mutant | file | killed by | time |\n| --- | --- | --- | --- |\n")
@@ -42,9 +44,13 @@ func main() {
 		if !match.MatchString(m.Name) {
 			continue
 		}
+		list := choose(stages(m, *seeds), *first, *stage)
+		if len(list) == 0 {
+			continue
+		}
 		ran++
 		start := time.Now()
-		killers, err := r.run(m)
+		killers, err := r.run(m, list)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", m.Name, err)
 			os.Exit(1)
@@ -56,10 +62,25 @@ func main() {
 		}
 		fmt.Printf("| %s | %s | %s | %.0f s |\n", m.Name, m.File, by, time.Since(start).Seconds())
 	}
+	if ran == 0 {
+		fmt.Fprintln(os.Stderr, "no mutant has such a name and such a stage")
+		os.Exit(2)
+	}
 	fmt.Printf("\n%d mutants, %d killed, %d survived, %.0f s\n", ran, ran-survived, survived, time.Since(begin).Seconds())
 	if survived > 0 {
 		os.Exit(1)
 	}
+}
+
+// choose returns the stages that are wanted.
+func choose(list []stage, first bool, name string) []stage {
+	if first {
+		list = list[:1]
+	}
+	if name != "" {
+		list = slices.DeleteFunc(list, func(s stage) bool { return s.name != name })
+	}
+	return list
 }
 
 func moduleRoot() (string, error) {
@@ -75,12 +96,11 @@ type runner struct {
 	root    string
 	limit   time.Duration
 	all     bool
-	first   bool
 	verbose bool
 }
 
-// run returns the names of the stages that have killed a mutant.
-func (r *runner) run(m Mutant) (killers []string, err error) {
+// run returns the names of those stages that have killed a mutant.
+func (r *runner) run(m Mutant, list []stage) (killers []string, err error) {
 	dir, err := os.MkdirTemp("", "mutant-")
 	if err != nil {
 		return nil, err
@@ -93,23 +113,19 @@ func (r *runner) run(m Mutant) (killers []string, err error) {
 	if out, err := r.goCommand(overlay, []string{"vet", "./" + filepath.Dir(m.File)}); err != nil {
 		return nil, fmt.Errorf("it does not compile: %w\n%s", err, out)
 	}
-	list := stages(m)
-	if r.first {
-		list = list[:1]
-	}
 	for _, s := range list {
-		out, err := r.goCommand(overlay, append([]string{"test", "-count=1"}, s.args...))
+		out, err := r.goCommand(overlay, append([]string{"test", "-count=1", "-failfast"}, s.args...))
 		if err == nil {
 			continue
 		}
 		if r.verbose {
 			fmt.Fprintf(os.Stderr, "%s: %s:\n%s\n", m.Name, s.name, tail(out, 40))
 		}
-		name := s.name
-		if t := failedTest(out); t != "" {
-			name += " " + t
+		t := failedTest(out)
+		if t == "" {
+			return nil, fmt.Errorf("stage %s has not run: %w\n%s", s.name, err, tail(out, 40))
 		}
-		killers = append(killers, name)
+		killers = append(killers, s.name+" "+t)
 		if !r.all {
 			break
 		}
@@ -161,15 +177,18 @@ func (r *runner) goCommand(overlay string, args []string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-var failLine = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+var (
+	failLine  = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	panicLine = regexp.MustCompile(`(?m)^(panic: [^|\n]{1,80})`)
+)
 
-// failedTest returns the name of the first test that failed.
+// failedTest returns the name of the first test that failed, or, if it was not the
+// test's own goroutine that panicked, with what words.
 func failedTest(out []byte) string {
-	if m := failLine.FindSubmatch(out); m != nil {
-		return string(m[1])
-	}
-	if bytes.Contains(out, []byte("panic:")) {
-		return "(panic)"
+	for _, line := range []*regexp.Regexp{failLine, panicLine} {
+		if m := line.FindSubmatch(out); m != nil {
+			return string(m[1])
+		}
 	}
 	return ""
 }

@@ -35,14 +35,15 @@ type stage struct {
 	args []string
 }
 
-// stages returns what is run against a mutant, in order.
-func stages(m Mutant) []stage {
+// stages returns what is run against a mutant, in order, with so many seeds of the
+// simulator.
+func stages(m Mutant, seeds int) []stage {
 	own := "./" + filepath.ToSlash(filepath.Dir(m.File))
 	list := []stage{{filepath.Base(own), []string{own}}}
 	for _, s := range []stage{
 		{"rafttest", []string{"./server/raft/rafttest"}},
 		{"host", []string{"./server/raft/host"}},
-		{"sim", []string{"./test/sim", "-sim.seeds=200"}},
+		{"sim", []string{"./test/sim", fmt.Sprintf("-sim.seeds=%d", seeds)}},
 	} {
 		if s.args[0] != own {
 			list = append(list, s)

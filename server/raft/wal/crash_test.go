@@ -389,9 +389,7 @@ func failNth(t *testing.T, n uint64, fault errorfs.Fault) bool {
 	if err == nil {
 		s.log = l
 		for range 150 {
-			if err = s.step(); err != nil {
-				break
-			}
+			err = s.step()
 			if s.failed != nil {
 				if !errors.Is(s.failed, ErrPoisoned) {
 					t.Fatalf("failing %d: a write was answered %v", n, s.failed)
@@ -402,6 +400,8 @@ func failNth(t *testing.T, n uint64, fault errorfs.Fault) bool {
 				if len(s.errs) == 0 {
 					t.Fatalf("failing %d: nobody was told", n)
 				}
+			}
+			if err != nil || s.failed != nil {
 				break
 			}
 		}

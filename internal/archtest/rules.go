@@ -31,6 +31,7 @@ var layers = []Layer{
 
 	{Pattern: "server/event", Level: 2},
 	{Pattern: "server/jetstream/api", Level: 2, Pure: true},
+	{Pattern: "server/jetstream/schedule", Level: 2, Pure: true},
 	{Pattern: "server/jetstream/store", Level: 2, Pure: true},
 	{Pattern: "server/proto", Level: 2, Pure: true},
 	{Pattern: "server/raft", Level: 2, Pure: true},
@@ -47,7 +48,7 @@ var layers = []Layer{
 	{Pattern: "server/jetstream/store/file", Level: 3},
 	{Pattern: "server/jetstream/store/mem", Level: 3},
 	{Pattern: "server/jetstream/store/storetest", Level: 3, TestSupport: true},
-	{Pattern: "server/jetstream/stream", Level: 3},
+	{Pattern: "server/jetstream/stream", Level: 3, Pure: true},
 	{Pattern: "server/logging", Level: 3},
 	{Pattern: "server/options", Level: 3},
 	{Pattern: "server/proxyproto", Level: 3},

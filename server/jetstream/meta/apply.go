@@ -1,0 +1,252 @@
+package meta
+
+import (
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+)
+
+// Result is what came of an op.
+type Result struct {
+	// Err says why nothing was changed.
+	Err *api.Error
+	// Stale says that the op was checked against what has been replaced since:
+	// nothing was changed, and whoever proposed it should look again.
+	Stale bool
+	// Changed is whether anything was; an asset that was there as wanted is not.
+	Changed bool
+	// Stream is the stream concerned, as it is now or was before it was deleted;
+	// Consumer likewise, of an op on one.
+	Stream   *Stream
+	Consumer *Consumer
+}
+
+// Apply carries out an op of an entry with a time, in nanoseconds since the epoch.
+func (s *State) Apply(o *Op, now int64) Result {
+	s.time = max(s.time, now)
+	switch {
+	case o.CreateStream != nil:
+		return s.createStream(o.CreateStream)
+	case o.UpdateStream != nil:
+		return s.updateStream(o.UpdateStream)
+	case o.DeleteStream != nil:
+		return s.deleteStream(o.DeleteStream)
+	case o.CreateConsumer != nil:
+		return s.createConsumer(o.CreateConsumer)
+	case o.UpdateConsumer != nil:
+		return s.updateConsumer(o.UpdateConsumer)
+	case o.DeleteConsumer != nil:
+		return s.deleteConsumer(o.DeleteConsumer)
+	}
+	return Result{}
+}
+
+func (s *State) createStream(o *CreateStream) Result {
+	name := o.Config.Name
+	if st := s.Stream(o.Account, name); st != nil {
+		if o.New || !st.Config.Equal(o.Config) {
+			return Result{Err: api.ErrStreamNameExist, Stream: st}
+		}
+		return Result{Stream: st}
+	}
+	if s.Overlapping(o.Account, name, o.Config.Subjects) != nil {
+		return Result{Err: api.ErrStreamSubjectOverlap}
+	}
+	a := s.accounts[o.Account]
+	if a == nil {
+		a = &account{}
+	}
+	if o.Limits.Streams >= 0 && len(a.streams) >= o.Limits.Streams {
+		return Result{Err: api.ErrMaximumStreamsLimit}
+	}
+	if err := a.room(nil, o.Config, &o.Limits); err != nil {
+		return Result{Err: err}
+	}
+	st := &Stream{
+		Account: o.Account, Config: o.Config, Created: s.time, Revision: s.next(),
+		Group: s.group(o.Nodes, o.Config.Storage), consumers: &consumers{byName: make(map[string]*Consumer)},
+	}
+	s.put(st)
+	return Result{Changed: true, Stream: st}
+}
+
+func (s *State) updateStream(o *UpdateStream) Result {
+	st := s.Stream(o.Account, o.Config.Name)
+	switch {
+	case st == nil:
+		return Result{Err: api.ErrStreamNotFound}
+	case st.Revision != o.Revision:
+		return Result{Stale: true, Stream: st}
+	case st.Config.Equal(o.Config):
+		return Result{Stream: st}
+	case s.Overlapping(o.Account, st.Name(), o.Config.Subjects) != nil:
+		return Result{Err: api.ErrStreamSubjectOverlap, Stream: st}
+	}
+	if err := s.accounts[o.Account].room(st.Config, o.Config, &o.Limits); err != nil {
+		return Result{Err: err, Stream: st}
+	}
+	next := *st
+	next.Config, next.Revision = o.Config, s.next()
+	s.put(&next)
+	return Result{Changed: true, Stream: &next}
+}
+
+func (s *State) deleteStream(o *DeleteStream) Result {
+	st := s.Stream(o.Account, o.Stream)
+	if st == nil || o.Group != 0 && o.Group != st.Group.ID {
+		return Result{Err: api.ErrStreamNotFound}
+	}
+	a := s.accounts[o.Account]
+	a.reserve(st.Config, -1)
+	a.consumers -= st.NumConsumers()
+	delete(a.streams, o.Stream)
+	if len(a.streams) == 0 {
+		delete(s.accounts, o.Account)
+	}
+	s.next()
+	return Result{Changed: true, Stream: st}
+}
+
+func (s *State) createConsumer(o *CreateConsumer) Result {
+	st := s.Stream(o.Account, o.Stream)
+	switch {
+	case st == nil:
+		return Result{Err: api.ErrStreamNotFound}
+	case o.Group != st.Group.ID:
+		return Result{Stale: true, Stream: st}
+	}
+	if c := st.Consumer(o.Config.Name); c != nil {
+		if !c.Config.Equal(o.Config) {
+			return Result{Err: api.ErrConsumerAlreadyExists, Stream: st, Consumer: c}
+		}
+		return Result{Stream: st, Consumer: c}
+	}
+	if !o.Config.Direct {
+		if o.Max >= 0 && st.NumConsumers() >= o.Max || o.Limits.Consumers >= 0 && s.accounts[o.Account].consumers >= o.Limits.Consumers {
+			return Result{Err: api.ErrMaximumConsumersLimit, Stream: st}
+		}
+	}
+	if err := st.unique(o.Config); err != nil {
+		return Result{Err: err, Stream: st}
+	}
+	storage := o.Config.StorageOn(st.Config)
+	c := &Consumer{Config: o.Config, Created: s.time, Group: s.group(o.Nodes, storage), Revision: s.next()}
+	s.setConsumer(st, c.Name(), c)
+	return Result{Changed: true, Stream: st, Consumer: c}
+}
+
+func (s *State) updateConsumer(o *UpdateConsumer) Result {
+	st := s.Stream(o.Account, o.Stream)
+	if st == nil {
+		return Result{Err: api.ErrStreamNotFound}
+	}
+	c := st.Consumer(o.Config.Name)
+	switch {
+	case c == nil:
+		return Result{Err: api.ErrConsumerNotFound, Stream: st}
+	case c.Revision != o.Revision:
+		return Result{Stale: true, Stream: st, Consumer: c}
+	case c.Config.Equal(o.Config):
+		return Result{Stream: st, Consumer: c}
+	}
+	if err := st.unique(o.Config); err != nil {
+		return Result{Err: err, Stream: st, Consumer: c}
+	}
+	next := *c
+	next.Config, next.Revision = o.Config, s.next()
+	s.setConsumer(st, next.Name(), &next)
+	return Result{Changed: true, Stream: st, Consumer: &next}
+}
+
+func (s *State) deleteConsumer(o *DeleteConsumer) Result {
+	st := s.Stream(o.Account, o.Stream)
+	if st == nil {
+		return Result{Err: api.ErrStreamNotFound}
+	}
+	c := st.Consumer(o.Consumer)
+	if c == nil || o.Group != 0 && o.Group != c.Group.ID {
+		return Result{Err: api.ErrConsumerNotFound, Stream: st}
+	}
+	s.next()
+	s.setConsumer(st, o.Consumer, nil)
+	return Result{Changed: true, Stream: st, Consumer: c}
+}
+
+// next returns the number of a change.
+func (s *State) next() uint64 {
+	s.revision++
+	return s.revision
+}
+
+// group makes a group that never was.
+func (s *State) group(nodes []uint32, storage api.Storage) Group {
+	s.groups = max(s.groups+1, FirstGroup)
+	return Group{ID: s.groups, Nodes: nodes, Memory: storage == api.MemoryStorage}
+}
+
+// put puts a stream in the place of the one of its name, if there is one.
+func (s *State) put(st *Stream) {
+	a := s.accounts[st.Account]
+	if a == nil {
+		if s.accounts == nil {
+			s.accounts = make(map[string]*account)
+		}
+		a = &account{streams: make(map[string]*Stream)}
+		s.accounts[st.Account] = a
+	}
+	if old := a.streams[st.Name()]; old != nil {
+		a.reserve(old.Config, -1)
+	}
+	a.reserve(st.Config, 1)
+	a.streams[st.Name()] = st
+}
+
+// setConsumer puts a consumer in the place of the one of its name, if there is one;
+// nil removes that.
+func (s *State) setConsumer(st *Stream, name string, c *Consumer) {
+	count := 0
+	if old := st.consumers.byName[name]; old != nil && !old.Config.Direct {
+		count--
+	}
+	if c == nil {
+		delete(st.consumers.byName, name)
+	} else {
+		if st.consumers.byName[name] = c; !c.Config.Direct {
+			count++
+		}
+	}
+	st.consumers.counted += count
+	s.accounts[st.Account].consumers += count
+}
+
+// room reports whether an account can reserve what a stream wants, which has
+// reserved what it had before.
+func (a *account) room(old, c *api.StreamConfig, l *Limits) *api.Error {
+	with := *a
+	if old != nil {
+		with.reserve(old, -1)
+	}
+	with.reserve(c, 1)
+	limit, err := l.File, api.ErrStorageResourcesExceeded
+	if c.Storage == api.MemoryStorage {
+		limit, err = l.Memory, api.ErrMemoryResourcesExceeded
+	}
+	if limit >= 0 && with.reserved[c.Storage] > a.reserved[c.Storage] && with.reserved[c.Storage] > limit {
+		return err
+	}
+	return nil
+}
+
+// unique checks that no other consumer of a work queue gets what this one gets.
+func (s *Stream) unique(c *api.ConsumerConfig) *api.Error {
+	if s.Config.Retention != api.RetainWorkQueue {
+		return nil
+	}
+	for o := range s.Consumers() {
+		if o.Name() == c.Name {
+			continue
+		}
+		if err := api.CheckWorkQueue(c.Filters(), o.Config.Filters()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,315 @@
+package meta
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+)
+
+func streamConfig(name string, subjects ...string) *api.StreamConfig {
+	return &api.StreamConfig{Name: name, Subjects: subjects, MaxConsumers: -1, MaxMsgs: -1, MaxBytes: -1, Replicas: 1}
+}
+
+func create(c *api.StreamConfig) *Op {
+	return &Op{CreateStream: &CreateStream{Account: "A", Config: c, Nodes: []uint32{1}, Limits: NoLimits}}
+}
+
+func consume(st *Stream, c *api.ConsumerConfig) *Op {
+	return &Op{CreateConsumer: &CreateConsumer{Account: st.Account, Stream: st.Name(), Group: st.Group.ID, Config: c, Nodes: []uint32{1}, Max: -1, Limits: NoLimits}}
+}
+
+// apply carries out an op after it has been encoded and decoded.
+func apply(t testing.TB, s *State, o *Op) Result {
+	t.Helper()
+	d, err := DecodeOp(o.Append(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Apply(d, s.time+1)
+}
+
+// ok applies an op that has to change something.
+func ok(t testing.TB, s *State, o *Op) Result {
+	t.Helper()
+	r := apply(t, s, o)
+	if r.Err != nil || !r.Changed || r.Stale {
+		t.Fatalf("%+v: %+v", o, r)
+	}
+	return r
+}
+
+// refused applies an op that must not change anything.
+func refused(t testing.TB, s *State, o *Op, want *api.Error) {
+	t.Helper()
+	before := s.Digest()
+	r := apply(t, s, o)
+	if r.Changed || (want == nil) != (r.Err == nil) || want != nil && !errors.Is(r.Err, want) {
+		t.Errorf("%+v, want %v", r, want)
+	}
+	s.time--
+	if s.Digest() != before {
+		t.Error("it has changed something")
+	}
+	s.time++
+}
+
+func TestStreams(t *testing.T) {
+	s := &State{}
+	one := ok(t, s, create(streamConfig("one", "a.>"))).Stream
+	two := ok(t, s, create(streamConfig("two", "b.*", "c"))).Stream
+	if one.Group.ID < FirstGroup || two.Group.ID == one.Group.ID || two.Created <= one.Created {
+		t.Errorf("%+v, %+v", one, two)
+	}
+	if r := apply(t, s, create(streamConfig("one", "a.>"))); r.Err != nil || r.Changed || r.Stream != one {
+		t.Errorf("the same once more: %+v", r)
+	}
+	refused(t, s, create(streamConfig("one", "other")), api.ErrStreamNameExist)
+	refused(t, s, &Op{CreateStream: &CreateStream{Account: "A", Config: streamConfig("one", "a.>"), Limits: NoLimits, New: true}}, api.ErrStreamNameExist)
+	refused(t, s, create(streamConfig("three", "x", "*.7")), api.ErrStreamSubjectOverlap)
+	elsewhere := create(streamConfig("one", "a.>"))
+	elsewhere.CreateStream.Account = "B"
+	ok(t, s, elsewhere)
+
+	update := func(c *api.StreamConfig, rev uint64) *Op {
+		return &Op{UpdateStream: &UpdateStream{Account: "A", Config: c, Revision: rev, Limits: NoLimits}}
+	}
+	next := ok(t, s, update(streamConfig("one", "a.>", "d"), one.Revision)).Stream
+	if next.Group.ID != one.Group.ID || next.Created != one.Created || next.Revision == one.Revision {
+		t.Errorf("updated: %+v, was %+v", next, one)
+	}
+	if r := apply(t, s, update(streamConfig("one", "e"), one.Revision)); !r.Stale || r.Changed {
+		t.Errorf("an update that was checked before another: %+v", r)
+	}
+	refused(t, s, update(streamConfig("one", "c"), next.Revision), api.ErrStreamSubjectOverlap)
+	refused(t, s, update(streamConfig("none"), 1), api.ErrStreamNotFound)
+
+	gone := func(name string, group uint64) *Op {
+		return &Op{DeleteStream: &DeleteStream{Account: "A", Stream: name, Group: group}}
+	}
+	refused(t, s, gone("none", 0), api.ErrStreamNotFound)
+	refused(t, s, gone("one", two.Group.ID), api.ErrStreamNotFound)
+	ok(t, s, gone("one", one.Group.ID))
+	again := ok(t, s, create(streamConfig("one", "a.>"))).Stream
+	if again.Group.ID <= two.Group.ID {
+		t.Errorf("the group of one that was deleted is used again: %+v", again)
+	}
+	if got := slices.Collect(s.Accounts()); !slices.Equal(got, []string{"A", "B"}) {
+		t.Errorf("accounts %v", got)
+	}
+}
+
+func TestConsumers(t *testing.T) {
+	s := &State{}
+	st := ok(t, s, create(streamConfig("s", "a.>"))).Stream
+	c := &api.ConsumerConfig{Name: "c", Durable: "c"}
+	first := ok(t, s, consume(st, c)).Consumer
+	if r := apply(t, s, consume(st, c)); r.Err != nil || r.Changed || r.Consumer != first {
+		t.Errorf("the same once more: %+v", r)
+	}
+	other := *c
+	other.Description = "another"
+	refused(t, s, consume(st, &other), api.ErrConsumerAlreadyExists)
+	update := &Op{UpdateConsumer: &UpdateConsumer{Account: "A", Stream: "s", Config: &other, Revision: first.Revision}}
+	next := ok(t, s, update).Consumer
+	if next.Group.ID != first.Group.ID || next.Created != first.Created {
+		t.Errorf("%+v, was %+v", next, first)
+	}
+	if r := apply(t, s, update); !r.Stale {
+		t.Errorf("an update that was checked before another: %+v", r)
+	}
+
+	limited := consume(st, &api.ConsumerConfig{Name: "d"})
+	limited.CreateConsumer.Max = 1
+	refused(t, s, limited, api.ErrMaximumConsumersLimit)
+	limited.CreateConsumer.Max, limited.CreateConsumer.Limits.Consumers = -1, 1
+	refused(t, s, limited, api.ErrMaximumConsumersLimit)
+	limited.CreateConsumer.Config.Direct = true
+	ok(t, s, limited)
+	if n := s.Usage("A").Consumers; n != 1 || st.NumConsumers() != 1 {
+		t.Errorf("%d consumers count in the account, %d in the stream", n, st.NumConsumers())
+	}
+
+	old := consume(st, &api.ConsumerConfig{Name: "e"})
+	ok(t, s, &Op{DeleteStream: &DeleteStream{Account: "A", Stream: "s"}})
+	refused(t, s, old, api.ErrStreamNotFound)
+	if s.Usage("A") != (Usage{}) {
+		t.Errorf("left: %+v", s.Usage("A"))
+	}
+	st = ok(t, s, create(streamConfig("s", "a.>"))).Stream
+	if r := apply(t, s, old); !r.Stale || st.Consumer("c") != nil {
+		t.Errorf("a consumer of the stream that was there before: %+v, %v", r, st.Consumer("c"))
+	}
+	refused(t, s, &Op{DeleteConsumer: &DeleteConsumer{Account: "A", Stream: "s", Consumer: "c"}}, api.ErrConsumerNotFound)
+}
+
+func TestWorkQueueHasOneConsumerForAMessage(t *testing.T) {
+	s := &State{}
+	cfg := streamConfig("q", "a.>")
+	cfg.Retention = api.RetainWorkQueue
+	st := ok(t, s, create(cfg)).Stream
+	c := ok(t, s, consume(st, &api.ConsumerConfig{Name: "x", FilterSubject: "a.x"})).Consumer
+	ok(t, s, consume(st, &api.ConsumerConfig{Name: "y", FilterSubject: "a.y"}))
+	refused(t, s, consume(st, &api.ConsumerConfig{Name: "z", FilterSubject: "a.*"}), api.ErrConsumerWQConsumerNotUnique)
+	refused(t, s, consume(st, &api.ConsumerConfig{Name: "z"}), api.ErrConsumerWQMultipleUnfiltered)
+	wide := &api.ConsumerConfig{Name: "x", FilterSubject: "a.y"}
+	refused(t, s, &Op{UpdateConsumer: &UpdateConsumer{Account: "A", Stream: "q", Config: wide, Revision: c.Revision}}, api.ErrConsumerWQConsumerNotUnique)
+}
+
+func TestLimits(t *testing.T) {
+	s := &State{}
+	limited := func(name string, bytes int64, storage api.Storage, l Limits) *Op {
+		c := streamConfig(name, name)
+		c.MaxBytes, c.Storage, c.Replicas = bytes, storage, 3
+		o := create(c)
+		o.CreateStream.Limits = l
+		return o
+	}
+	l := Limits{Streams: 2, Consumers: -1, Memory: 100, File: 1000}
+	st := ok(t, s, limited("a", 300, api.FileStorage, l)).Stream
+	refused(t, s, limited("b", 40, api.FileStorage, l), api.ErrStorageResourcesExceeded)
+	refused(t, s, limited("b", 40, api.MemoryStorage, l), api.ErrMemoryResourcesExceeded)
+	ok(t, s, limited("b", -1, api.FileStorage, l))
+	refused(t, s, limited("c", -1, api.FileStorage, l), api.ErrMaximumStreamsLimit)
+	grow := *st.Config
+	grow.MaxBytes = 340
+	update := &Op{UpdateStream: &UpdateStream{Account: "A", Config: &grow, Revision: st.Revision, Limits: l}}
+	refused(t, s, update, api.ErrStorageResourcesExceeded)
+	grow.MaxBytes = 330
+	st = ok(t, s, update).Stream
+	if u := s.Usage("A"); u != (Usage{Streams: 2, ReservedFile: 990}) {
+		t.Errorf("%+v", u)
+	}
+	// Limits that were lowered since hold nobody up who takes no more.
+	shrink := *st.Config
+	shrink.MaxBytes = 320
+	ok(t, s, &Op{UpdateStream: &UpdateStream{Account: "A", Config: &shrink, Revision: st.Revision, Limits: Limits{File: 1}}})
+}
+
+// Two states that are given the same ops are equal, also if one of them was
+// written down and read again in between.
+func TestStatesAgree(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		a, b := &State{}, &State{}
+		for n := range 300 {
+			o := randomOp(rng, a)
+			ra, rb := apply(t, a, o), apply(t, b, o)
+			if ra.Changed != rb.Changed || ra.Stale != rb.Stale || fmt.Sprint(ra.Err) != fmt.Sprint(rb.Err) {
+				t.Fatalf("seed %d, op %d: %+v and %+v", seed, n, ra, rb)
+			}
+			if rng.IntN(10) == 0 {
+				var err error
+				if b, err = Decode(b.Append(nil)); err != nil {
+					t.Fatalf("seed %d, op %d: %v", seed, n, err)
+				}
+			}
+			if a.Digest() != b.Digest() || a.Usage("A") != b.Usage("A") {
+				t.Fatalf("seed %d, op %d: %s\n%s", seed, n, a.Append(nil), b.Append(nil))
+			}
+		}
+		checkUsage(t, a)
+	}
+}
+
+// checkUsage counts anew what a State keeps count of.
+func checkUsage(t *testing.T, s *State) {
+	t.Helper()
+	var u Usage
+	groups := make(map[uint64]bool)
+	for st := range s.Streams("A") {
+		u.Streams++
+		groups[st.Group.ID] = true
+		if c := st.Config; c.MaxBytes > 0 {
+			u.ReservedFile += c.MaxBytes * int64(c.Replicas)
+		}
+		for c := range st.Consumers() {
+			groups[c.Group.ID] = true
+			if !c.Config.Direct {
+				u.Consumers++
+			}
+		}
+	}
+	if u != s.Usage("A") {
+		t.Errorf("usage %+v, counted %+v", s.Usage("A"), u)
+	}
+	assets := 0
+	for st := range s.Streams("A") {
+		assets += 1 + len(st.consumers.byName)
+	}
+	if len(groups) != assets {
+		t.Errorf("%d assets have %d groups", assets, len(groups))
+	}
+}
+
+func randomOp(rng *rand.Rand, s *State) *Op {
+	name := string(rune('a' + rng.IntN(6)))
+	st := s.Stream("A", name)
+	cfg := streamConfig(name, fmt.Sprintf("%s.%d", name, rng.IntN(3)))
+	cfg.MaxBytes = rng.Int64N(100) - 10
+	consumer := &api.ConsumerConfig{Name: string(rune('x' + rng.IntN(3))), Direct: rng.IntN(4) == 0, MaxDeliver: rng.IntN(3)}
+	switch k := rng.IntN(6); {
+	case k == 0 || st == nil:
+		return create(cfg)
+	case k == 1:
+		return &Op{UpdateStream: &UpdateStream{Account: "A", Config: cfg, Revision: st.Revision - uint64(rng.IntN(5)/4), Limits: NoLimits}}
+	case k == 2 && rng.IntN(4) == 0:
+		return &Op{DeleteStream: &DeleteStream{Account: "A", Stream: name}}
+	case k == 3:
+		if c := st.Consumer(consumer.Name); c != nil {
+			return &Op{UpdateConsumer: &UpdateConsumer{Account: "A", Stream: name, Config: consumer, Revision: c.Revision}}
+		}
+	case k == 4:
+		return &Op{DeleteConsumer: &DeleteConsumer{Account: "A", Stream: name, Consumer: consumer.Name}}
+	}
+	return consume(st, consumer)
+}
+
+func FuzzDecodeOp(f *testing.F) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	s := &State{}
+	for range 20 {
+		o := randomOp(rng, s)
+		f.Add(o.Append(nil))
+		s.Apply(o, 1)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		o, err := DecodeOp(b)
+		if err != nil {
+			if !errors.Is(err, ErrUnknownOp) {
+				t.Error(err)
+			}
+			return
+		}
+		s := &State{}
+		s.Apply(create(streamConfig("a", "a")), 1)
+		s.Apply(o, 1)
+		s.Apply(o, 2)
+		if _, err := Decode(s.Append(nil)); err != nil {
+			t.Errorf("%s leads to a state that cannot be read: %v", b, err)
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	rng := rand.New(rand.NewPCG(2, 1))
+	s := &State{}
+	for range 40 {
+		s.Apply(randomOp(rng, s), 1)
+	}
+	f.Add(s.Append(nil))
+	f.Add([]byte("\x01{}"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := Decode(b)
+		if err != nil {
+			return
+		}
+		again, err := Decode(s.Append(nil))
+		if err != nil || again.Digest() != s.Digest() {
+			t.Errorf("not what it was: %v", err)
+		}
+	})
+}

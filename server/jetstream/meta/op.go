@@ -1,0 +1,153 @@
+package meta
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+)
+
+// Op is a change of a State. One of its members is set.
+type Op struct {
+	CreateStream   *CreateStream   `json:"create_stream,omitempty"`
+	UpdateStream   *UpdateStream   `json:"update_stream,omitempty"`
+	DeleteStream   *DeleteStream   `json:"delete_stream,omitempty"`
+	CreateConsumer *CreateConsumer `json:"create_consumer,omitempty"`
+	UpdateConsumer *UpdateConsumer `json:"update_consumer,omitempty"`
+	DeleteConsumer *DeleteConsumer `json:"delete_consumer,omitempty"`
+}
+
+// Limits are those of an account, as the server that proposes knows them. -1 is
+// no limit.
+type Limits struct {
+	Streams   int `json:"streams"`
+	Consumers int `json:"consumers"`
+	// Memory and File bound what streams may reserve.
+	Memory int64 `json:"memory"`
+	File   int64 `json:"file"`
+}
+
+// NoLimits has no limit.
+var NoLimits = Limits{-1, -1, -1, -1}
+
+// CreateStream makes a stream, unless there is one of that name. If that has the
+// same configuration there is nothing to do.
+type CreateStream struct {
+	Account string            `json:"account"`
+	Config  *api.StreamConfig `json:"config"`
+	Nodes   []uint32          `json:"nodes"`
+	Limits  Limits            `json:"limits"`
+	// New has a stream of that name be an error in any case.
+	New bool `json:"new,omitempty"`
+}
+
+// UpdateStream replaces the configuration of a stream.
+type UpdateStream struct {
+	Account string            `json:"account"`
+	Config  *api.StreamConfig `json:"config"`
+	// Revision is that of the stream which the configuration was checked against.
+	Revision uint64 `json:"revision"`
+	Limits   Limits `json:"limits"`
+}
+
+// DeleteStream removes a stream with its consumers.
+type DeleteStream struct {
+	Account string `json:"account"`
+	Stream  string `json:"stream"`
+	// Group, unless it is 0, is that of the stream that is meant.
+	Group uint64 `json:"group,omitempty"`
+}
+
+// CreateConsumer makes a consumer, unless there is one of that name. If that has
+// the same configuration there is nothing to do.
+type CreateConsumer struct {
+	Account string `json:"account"`
+	Stream  string `json:"stream"`
+	// Group is that of the stream which the configuration was checked against.
+	Group  uint64              `json:"group"`
+	Config *api.ConsumerConfig `json:"config"`
+	Nodes  []uint32            `json:"nodes"`
+	// Max bounds the consumers of the stream; -1 is no limit.
+	Max    int    `json:"max"`
+	Limits Limits `json:"limits"`
+}
+
+// UpdateConsumer replaces the configuration of a consumer.
+type UpdateConsumer struct {
+	Account  string              `json:"account"`
+	Stream   string              `json:"stream"`
+	Config   *api.ConsumerConfig `json:"config"`
+	Revision uint64              `json:"revision"`
+}
+
+// DeleteConsumer removes a consumer.
+type DeleteConsumer struct {
+	Account  string `json:"account"`
+	Stream   string `json:"stream"`
+	Consumer string `json:"consumer"`
+	// Group, unless it is 0, is that of the consumer that is meant.
+	Group uint64 `json:"group,omitempty"`
+}
+
+// opVersion is the first byte of an encoded op.
+const opVersion = 1
+
+// ErrUnknownOp says that an op was written by a newer version, or is damaged. It
+// is skipped, on all servers that do not know it.
+var ErrUnknownOp = errors.New("meta: unknown op")
+
+// Append appends the encoded op to dst.
+func (o *Op) Append(dst []byte) []byte {
+	b, err := json.Marshal(o)
+	if err != nil {
+		// Configurations consist of what JSON has.
+		panic(fmt.Sprintf("meta: encoding an op: %v", err))
+	}
+	return append(append(dst, opVersion), b...)
+}
+
+// DecodeOp decodes what Append has encoded. The error is an ErrUnknownOp.
+func DecodeOp(b []byte) (*Op, error) {
+	if len(b) == 0 || b[0] != opVersion {
+		return nil, ErrUnknownOp
+	}
+	o := new(Op)
+	if err := json.Unmarshal(b[1:], o); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnknownOp, err)
+	}
+	if !o.valid() {
+		return nil, ErrUnknownOp
+	}
+	return o, nil
+}
+
+// valid reports whether the op has all that applying it needs.
+func (o *Op) valid() bool {
+	n := 0
+	for _, set := range []bool{
+		o.CreateStream != nil, o.UpdateStream != nil, o.DeleteStream != nil,
+		o.CreateConsumer != nil, o.UpdateConsumer != nil, o.DeleteConsumer != nil,
+	} {
+		if set {
+			n++
+		}
+	}
+	stream := func(c *api.StreamConfig) bool {
+		return c != nil && api.IsName(c.Name) && c.Storage <= api.MemoryStorage
+	}
+	consumer := func(c *api.ConsumerConfig) bool { return c != nil && api.IsName(c.Name) }
+	switch {
+	case n != 1:
+		return false
+	case o.CreateStream != nil:
+		return stream(o.CreateStream.Config)
+	case o.UpdateStream != nil:
+		return stream(o.UpdateStream.Config)
+	case o.CreateConsumer != nil:
+		return consumer(o.CreateConsumer.Config)
+	case o.UpdateConsumer != nil:
+		return consumer(o.UpdateConsumer.Config)
+	}
+	return true
+}

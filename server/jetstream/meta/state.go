@@ -1,0 +1,160 @@
+package meta
+
+import (
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+)
+
+// State is all assets. The zero State has none. It is not safe for concurrent
+// use. Assets that it gives out do not change, but are replaced; what a Stream says
+// of its consumers is as of now.
+type State struct {
+	accounts map[string]*account
+	// groups is the ID of the group that was made last, revision that of the last
+	// change.
+	groups, revision uint64
+	// time is that of the newest op.
+	time int64
+}
+
+// FirstGroup is the ID of the first group that is given to an asset; those before
+// it are for the servers' own.
+const FirstGroup = 16
+
+// Stream is a stream as it was assigned.
+type Stream struct {
+	Account string `json:"account"`
+	// Config is in force, which means checked.
+	Config *api.StreamConfig `json:"config"`
+	// Created is in nanoseconds since the epoch.
+	Created int64 `json:"created"`
+	Group   Group `json:"group"`
+	// Revision changes with each change of the stream.
+	Revision uint64 `json:"revision"`
+
+	consumers *consumers
+}
+
+// consumers are those of a stream. All values of one Stream share them.
+type consumers struct {
+	byName map[string]*Consumer
+	// counted are those that are not Direct.
+	counted int
+}
+
+// Consumer is a consumer as it was assigned.
+type Consumer struct {
+	Config   *api.ConsumerConfig `json:"config"`
+	Created  int64               `json:"created"`
+	Group    Group               `json:"group"`
+	Revision uint64              `json:"revision"`
+}
+
+// Group is the raft group of an asset.
+type Group struct {
+	ID uint64 `json:"id"`
+	// Nodes are the servers that are to have a replica, in order.
+	Nodes []uint32 `json:"nodes"`
+	// Memory is whether the entries are kept in memory.
+	Memory bool `json:"memory,omitempty"`
+}
+
+// account is the streams of an account.
+type account struct {
+	streams map[string]*Stream
+	// consumers counts those of all streams; reserved sums up the MaxBytes of
+	// streams that have one, by api.Storage.
+	consumers int
+	reserved  [2]int64
+}
+
+// Name is the stream's name.
+func (s *Stream) Name() string { return s.Config.Name }
+
+// Consumer returns a consumer of the stream, or nil.
+func (s *Stream) Consumer(name string) *Consumer { return s.consumers.byName[name] }
+
+// Consumers goes over the consumers by name.
+func (s *Stream) Consumers() iter.Seq[*Consumer] {
+	return sorted(s.consumers.byName)
+}
+
+// NumConsumers is how many consumers the stream has, without those that only copy
+// to other streams.
+func (s *Stream) NumConsumers() int { return s.consumers.counted }
+
+// Name is the consumer's name.
+func (c *Consumer) Name() string { return c.Config.Name }
+
+// Stream returns a stream, or nil.
+func (s *State) Stream(acc, name string) *Stream {
+	if a := s.accounts[acc]; a != nil {
+		return a.streams[name]
+	}
+	return nil
+}
+
+// Streams goes over the streams of an account by name.
+func (s *State) Streams(acc string) iter.Seq[*Stream] {
+	if a := s.accounts[acc]; a != nil {
+		return sorted(a.streams)
+	}
+	return func(func(*Stream) bool) {}
+}
+
+// Accounts goes over the names of the accounts that have streams, in order.
+func (s *State) Accounts() iter.Seq[string] {
+	return slices.Values(slices.Sorted(maps.Keys(s.accounts)))
+}
+
+// Usage is what an account has and has reserved.
+type Usage struct {
+	Streams, Consumers int
+	// ReservedMemory and ReservedFile are the MaxBytes of its streams that have
+	// one, for all replicas.
+	ReservedMemory, ReservedFile int64
+}
+
+// Usage returns what an account has.
+func (s *State) Usage(acc string) Usage {
+	a := s.accounts[acc]
+	if a == nil {
+		return Usage{}
+	}
+	return Usage{
+		Streams: len(a.streams), Consumers: a.consumers,
+		ReservedMemory: a.reserved[api.MemoryStorage], ReservedFile: a.reserved[api.FileStorage],
+	}
+}
+
+// Overlapping returns the first stream of an account, by name, but for the one
+// called except, that has a subject which overlaps with one of those given.
+func (s *State) Overlapping(acc, except string, subjects []string) *Stream {
+	for st := range s.Streams(acc) {
+		if st.Name() != except && api.OverlapAny(st.Config.Subjects, subjects) {
+			return st
+		}
+	}
+	return nil
+}
+
+// reserve adds what a stream reserves to its account's sum, or with sign -1 takes
+// it back.
+func (a *account) reserve(c *api.StreamConfig, sign int64) {
+	if c.MaxBytes > 0 {
+		a.reserved[c.Storage] += sign * c.MaxBytes * int64(max(c.Replicas, 1))
+	}
+}
+
+func sorted[V any](m map[string]V) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if !yield(m[k]) {
+				return
+			}
+		}
+	}
+}

@@ -87,13 +87,23 @@ func (f *Fanout) ownStage() *stage {
 // Deliver stages a message for everybody that the routes, those of its subject,
 // name, and tells how many that are.
 func (f *Fanout) Deliver(r *Routes, m *Message) (delivered int) {
+	return f.deliverAll(r, m, false)
+}
+
+// Forward is Deliver for a message that was published to another subject than
+// that of the routes, and goes on to theirs: receivers see its own.
+func (f *Fanout) Forward(r *Routes, m *Message) (delivered int) {
+	return f.deliverAll(r, m, true)
+}
+
+func (f *Fanout) deliverAll(r *Routes, m *Message, forwarded bool) (delivered int) {
 	for i := range r.plain {
-		if f.deliver(&r.plain[i], m) {
+		if f.deliver(&r.plain[i], m, forwarded) {
 			delivered++
 		}
 	}
 	for _, g := range r.groups {
-		if f.deliverOne(r.members[g.start:g.end], m) {
+		if f.deliverOne(r.members[g.start:g.end], m, forwarded) {
 			delivered++
 		}
 	}
@@ -107,10 +117,10 @@ func (f *Fanout) Deliver(r *Routes, m *Message) (delivered int) {
 
 // deliverOne stages a message for one of the members, drawn at random from
 // those who may have it. The members change their order.
-func (f *Fanout) deliverOne(members []route, m *Message) bool {
+func (f *Fanout) deliverOne(members []route, m *Message, forwarded bool) bool {
 	for n := len(members); n > 0; n-- {
 		i := f.pick(n)
-		if f.deliver(&members[i], m) {
+		if f.deliver(&members[i], m, forwarded) {
 			return true
 		}
 		members[i], members[n-1] = members[n-1], members[i]
@@ -123,7 +133,7 @@ func (f *Fanout) deliverOne(members []route, m *Message) bool {
 func (f *Fanout) DeliverTo(s *Subscription, m *Message) bool {
 	f.wake()
 	rt := route{sub: s}
-	ok := f.deliver(&rt, m)
+	ok := f.deliver(&rt, m, false)
 	rt.count()
 	return ok
 }
@@ -141,8 +151,9 @@ func (f *Fanout) pick(n int) int {
 	return int(f.Random(uint32(n)))
 }
 
-// deliver stages a message for one subscription, if that may have it.
-func (f *Fanout) deliver(rt *route, m *Message) bool {
+// deliver stages a message for one subscription, if that may have it. A forwarded
+// one keeps its subject, which is not that of the route.
+func (f *Fanout) deliver(rt *route, m *Message, forwarded bool) bool {
 	sub := rt.sub
 	if sub.closed.Load() {
 		return false
@@ -187,7 +198,7 @@ func (f *Fanout) deliver(rt *route, m *Message) bool {
 		t.Receiver.TrackReply(m.Reply)
 	}
 	prefix := rt.prefix
-	if prefix == nil {
+	if prefix == nil || forwarded {
 		f.prefix = appendPrefix(f.prefix[:0], m.Subject, sub.SID)
 		prefix = f.prefix
 	}

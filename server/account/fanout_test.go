@@ -32,6 +32,27 @@ func send(f *Fanout, subject, payload string) int {
 	return f.Deliver(f.Routes(m.Subject), m)
 }
 
+// A message that is forwarded goes to the listeners of the subject it is forwarded to,
+// plain ones and queues, and keeps its own.
+func TestForwardKeepsTheSubject(t *testing.T) {
+	a, r := New("A"), newRecorder(1, true)
+	listen(t, a, r, "inbox.*", "")
+	listen(t, a, r, "inbox.1", "workers")
+	listen(t, a, r, "stored", "")
+	f := a.NewFanout(Config{})
+	for range 3 { // known subjects have their lines ready
+		m := NewMessage("stored", []byte("hi"))
+		m.Reply = []byte("ack")
+		if n := f.Forward(f.Routes([]byte("inbox.1")), m); n != 2 {
+			t.Fatalf("%d receivers", n)
+		}
+		f.Flush()
+		if got := r.take(); got != "MSG stored 1 ack 2\r\nhi\r\nMSG stored 1 ack 2\r\nhi\r\n" {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 // Does a maximum that is set in the middle of a batch hold, though nothing of
 // the batch is counted yet?
 func TestMaxSetInTheMiddle(t *testing.T) {

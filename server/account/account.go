@@ -34,10 +34,12 @@ var NoLimits = Limits{-1, -1, -1}
 
 // Account is one space of subjects. All methods are safe for concurrent use.
 type Account struct {
-	name   string
-	subs   sublist.List[*Subscription]
-	mapper atomic.Pointer[subject.Mapper]
-	trace  atomic.Pointer[TraceDestination]
+	name string
+	subs sublist.List[*Subscription]
+	// watchers are told of changes of subs.
+	watchers watchers
+	mapper   atomic.Pointer[subject.Mapper]
+	trace    atomic.Pointer[TraceDestination]
 	// matching is added to by publishers.
 	matching matchCounters
 
@@ -120,6 +122,7 @@ func (a *Account) Subscribe(s *Subscription) error {
 		// Who closed it may have looked for it before it was there.
 		a.subs.Remove(s.Subject, s.Queue, s)
 	}
+	a.watchers.tell(s.Subject)
 	return nil
 }
 
@@ -127,6 +130,7 @@ func (a *Account) Subscribe(s *Subscription) error {
 func (a *Account) Unsubscribe(s *Subscription) {
 	s.Close()
 	a.subs.Remove(s.Subject, s.Queue, s)
+	a.watchers.tell(s.Subject)
 }
 
 // UnsubscribeAll removes the interest of many subscriptions at once.
@@ -137,6 +141,9 @@ func (a *Account) UnsubscribeAll(subs []*Subscription) {
 		items[i] = sublist.Item[*Subscription]{Subject: s.Subject, Queue: s.Queue, Value: s}
 	}
 	a.subs.RemoveMany(items)
+	for _, s := range subs {
+		a.watchers.tell(s.Subject)
+	}
 }
 
 // Publish delivers a message of the server's own and has it written. Receivers

@@ -48,6 +48,7 @@ func writeFile(t *testing.T, name, content string) string {
 func TestCommandsThatEndAtOnce(t *testing.T) {
 	good := writeFile(t, "good.conf", "port: 4222\n")
 	bad := writeFile(t, "bad.conf", "port: 4222\nbogus_key: 1\n")
+	streams := writeFile(t, "streams.conf", "jetstream { store_dir: streams, max_file: 10G }\naccounts { A { jetstream: enabled } }\n")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +67,7 @@ func TestCommandsThatEndAtOnce(t *testing.T) {
 		{"unknown flag", []string{"--bogus"}, 0, `(?s).*Usage: nats-lite .*`, `flag provided but not defined: -bogus\n`},
 		{"unknown command", []string{"extra"}, 1, ``, `nats-lite: unrecognized command: "extra"\n`},
 		{"good configuration", []string{"-t", "-c", good}, 0, ``, `nats-lite: configuration file ` + quote(good) + ` is valid \(sha256:[0-9a-f]{64}\)\n`},
+		{"good configuration of JetStream", []string{"-t", "-c", streams, "-js"}, 0, ``, `nats-lite: configuration file ` + quote(streams) + ` is valid \(sha256:[0-9a-f]{64}\)\n`},
 		{"bad configuration", []string{"-t", "-c", bad}, 1, ``, `nats-lite: ` + quote(bad) + `:2:1: unknown field "bogus_key"\n\n`},
 		{"start with a bad configuration", []string{"-c", bad}, 1, ``, `nats-lite: ` + quote(bad) + `:2:1: unknown field "bogus_key"\n\n`},
 		{"invalid options", []string{"-a", "127.0.0.1", "-n", "has blanks"}, 1, ``, `nats-lite: .+\n`},

@@ -1,8 +1,10 @@
 package options
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -133,6 +135,77 @@ func positive(n int64) string {
 		return "can not be negative"
 	}
 	return ""
+}
+
+func notNegative(n int64) string {
+	if n < 0 {
+		return "can not be negative"
+	}
+	return ""
+}
+
+// count stores an integer. The text is what errors say was expected.
+func count[T any, N int | int64](field func(*T) *N, expected string, bounds ...func(int64) string) setter[T] {
+	return func(d *decoder, e *conf.Entry, t *T) {
+		ok := e.Value.Kind == conf.KindInt
+		for _, bound := range bounds {
+			ok = ok && bound(e.Value.Int) == ""
+		}
+		if !ok {
+			d.fail(e.Pos, "Expected "+expected+", got %s", strings.ToLower(e.Key), show(e.Value))
+			return
+		}
+		*field(t) = N(e.Value.Int)
+	}
+}
+
+// size stores a number of bytes: an integer, whose units are those of the
+// configuration language, or a string that ends in a unit.
+func size[T any](field func(*T) *int64, bounds ...func(int64) string) setter[T] {
+	return func(d *decoder, e *conf.Entry, t *T) {
+		key, n := strings.ToLower(e.Key), e.Value.Int
+		switch e.Value.Kind {
+		case conf.KindInt:
+		case conf.KindString:
+			var err error
+			if n, err = parseSize(e.Value.Str); err != nil {
+				d.fail(e.Pos, "%s %v", key, err)
+				return
+			}
+		default:
+			d.fail(e.Pos, "%s must be int64 or string", key)
+			return
+		}
+		for _, bound := range bounds {
+			if wrong := bound(n); wrong != "" {
+				d.fail(e.Pos, "%s value %s", key, wrong)
+				return
+			}
+		}
+		*field(t) = n
+	}
+}
+
+var errSizeUnit = errors.New("sizes defined as strings must end in K, M, G, T")
+
+// parseSize reads "4G" as four times 1024 to the third.
+func parseSize(s string) (int64, error) {
+	if s == "" {
+		return 0, errSizeUnit
+	}
+	exponent := strings.IndexByte("KMGT", s[len(s)-1])
+	if exponent < 0 {
+		return 0, errSizeUnit
+	}
+	n, err := strconv.ParseInt(s[:len(s)-1], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a size", s)
+	}
+	unit := int64(1) << (10 * (exponent + 1))
+	if n > math.MaxInt64/unit || n < -math.MaxInt64/unit {
+		return 0, fmt.Errorf("%q is too big", s)
+	}
+	return n * unit, nil
 }
 
 // period stores a duration. A bare integer is taken for seconds, with a warning

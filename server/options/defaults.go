@@ -35,6 +35,13 @@ const (
 	DefaultResponseExpires = 2 * time.Minute
 	// DefaultTraceSampling traces every message that asks for it.
 	DefaultTraceSampling = 100
+
+	// DefaultRequestQueueLimit bounds API requests of JetStream that wait.
+	DefaultRequestQueueLimit = 10_000
+	// DefaultMaxConcurrentIO bounds disk operations of JetStream at once.
+	DefaultMaxConcurrentIO = 4096
+	// DefaultMaxConsumers bounds the consumers of a stream.
+	DefaultMaxConsumers = 1000
 )
 
 const (
@@ -43,6 +50,9 @@ const (
 	// maxSizeLimit is the largest max_payload and max_control_line: clients may
 	// count in 32 bits.
 	maxSizeLimit = math.MaxInt32
+
+	minConcurrentIO = 4
+	maxConcurrentIO = 8192
 )
 
 // New returns the options of a server that was told nothing.
@@ -65,6 +75,20 @@ func New() *Options {
 
 		LameDuckDuration:    DefaultLameDuckDuration,
 		LameDuckGracePeriod: DefaultLameDuckGracePeriod,
+
+		JetStream: newJetStream(),
+	}
+}
+
+func newJetStream() JetStream {
+	return JetStream{
+		MaxMemory:         -1,
+		MaxStore:          -1,
+		Strict:            true,
+		RequestQueueLimit: DefaultRequestQueueLimit,
+		InfoQueueLimit:    DefaultRequestQueueLimit,
+		MaxConcurrentIO:   DefaultMaxConcurrentIO,
+		Limits:            JetStreamLimits{DefaultMaxConsumers: DefaultMaxConsumers},
 	}
 }
 

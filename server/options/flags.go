@@ -67,8 +67,8 @@ var flagSections = []flagSection{
 		{"tlscacert", "file", "Authority that signs certificates of clients", tlsOption(func(c *tlsconf.Config, s string) { c.CAFile = s })},
 	}},
 	{"JetStream", []flagRow{
-		{"js jetstream", "", "Enable JetStream", unsupportedSwitch("jetstream")},
-		{"sd store_dir", "dir", "Directory for streams and consumers", unsupportedWord("store_dir")},
+		{"js jetstream", "", "Enable JetStream", toggleOption(func(o *Options, on bool) { o.JetStream.Enabled = on })},
+		{"sd store_dir", "dir", "Directory for streams and consumers", option(func(o *Options, s string) { o.JetStream.StoreDir = s })},
 	}},
 	{"Cluster", []flagRow{
 		{"routes", "urls", "Servers to connect to, separated by commas", unsupportedWord("routes")},

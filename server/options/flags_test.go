@@ -72,6 +72,42 @@ var flagTests = []struct {
 	{"--js=false --no_advertise=false", func(*Options) {}},
 }
 
+// jetStreamFlagTests are the same for what is tested beside a file.
+var jetStreamFlagTests = []struct {
+	text, args string
+	want       func(*JetStream)
+}{
+	{"", "-js", func(j *JetStream) { j.Enabled = true }},
+	{"", "--jetstream", func(j *JetStream) { j.Enabled = true }},
+	{"", "-js --jetstream=false", func(*JetStream) {}},
+	{"", "-sd /d", func(j *JetStream) { j.StoreDir = "/d" }},
+	{"", "-js --store_dir /d", func(j *JetStream) { j.Enabled, j.StoreDir = true, "/d" }},
+	{"jetstream: false", "-js", func(j *JetStream) { j.Enabled = true }},
+	{"jetstream { enabled: false, domain: x }", "-js", func(j *JetStream) { j.Enabled, j.Domain = true, "x" }},
+	{"jetstream { domain: x }", "-js=false", func(j *JetStream) { j.Domain = "x" }},
+	{"jetstream { store_dir: file }", "-sd flag", func(j *JetStream) { j.Enabled, j.StoreDir = true, "flag" }},
+}
+
+func TestJetStreamFlags(t *testing.T) {
+	for _, test := range jetStreamFlagTests {
+		t.Run(test.text+" "+test.args, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "f.conf")
+			if err := os.WriteFile(path, []byte("port: 4222\n"+test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			inv, _, err := parseArgs("-t -c " + path + " " + test.args)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := newJetStream()
+			test.want(&want)
+			if inv.Options.JetStream != want {
+				t.Errorf("got  %+v\nwant %+v", inv.Options.JetStream, want)
+			}
+		})
+	}
+}
+
 func flagTLS(cert, key string) *tlsconf.Config {
 	c := newTLS()
 	c.CertFile, c.KeyFile = cert, key
@@ -109,6 +145,12 @@ func parseArgs(args string) (*Invocation, string, error) {
 func TestFlagsAreTested(t *testing.T) {
 	var tested []string
 	for _, test := range flagTests {
+		for arg := range strings.FieldsSeq(test.args) {
+			name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+			tested = append(tested, name)
+		}
+	}
+	for _, test := range jetStreamFlagTests {
 		for arg := range strings.FieldsSeq(test.args) {
 			name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 			tested = append(tested, name)

@@ -20,6 +20,7 @@ var accountBlock = newBlock(blockAccount, unknownField, []row[Account]{
 	{"limits", setAccountLimits},
 	{"mappings maps", mappingsBlock(func(a *Account) *[]Mapping { return &a.Mappings })},
 	{"msg_trace trace_dest", setAccountTrace},
+	{"jetstream", setAccountJetStream},
 })
 
 // setAccounts takes a map of account blocks, or an array of names of accounts

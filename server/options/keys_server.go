@@ -82,6 +82,9 @@ var topLevel = newBlock("", unknownField, []row[Options]{
 	{"no_system_account no_system no_sys_acc", toggle(func(o *Options) *bool { return &o.NoSystemAccount })},
 	{"mappings maps", mappingsBlock(func(o *Options) *[]Mapping { return &o.Mappings })},
 	{"proxies", setProxies},
+
+	{"jetstream", setJetStream},
+	{"store_dir storedir", func(d *decoder, e *conf.Entry, o *Options) { setStoreDir(d, e, &o.JetStream) }},
 })
 
 func setServerName(d *decoder, e *conf.Entry, o *Options) {
@@ -130,13 +133,36 @@ func setMetadata(d *decoder, e *conf.Entry, o *Options) {
 	o.Metadata = metadata
 }
 
+// The feature flags that exist.
+const (
+	// FeatureAckFCV2 has the subjects that consumers want acknowledgements and
+	// answers to flow control at name the domain and the account.
+	FeatureAckFCV2 = "js_ack_fc_v2"
+	// FeatureAPIReplyV2 has the subjects at which mirrors and sources await
+	// consumers name the domain, the account, the stream and the consumer.
+	FeatureAPIReplyV2 = "js_api_reply_v2"
+	// FeatureRaftDeleteRange and FeatureSnapshotSources choose between formats of
+	// logs and snapshots of nats-server. Ours are others and have no choice, so
+	// the flags are shown and do nothing.
+	FeatureRaftDeleteRange = "js_raft_delete_range"
+	FeatureSnapshotSources = "js_snapshot_sources"
+)
+
 // featureDefaults are the feature flags that exist, and what they are when
 // nobody says otherwise.
 var featureDefaults = map[string]bool{
-	"js_ack_fc_v2":         false,
-	"js_api_reply_v2":      false,
-	"js_raft_delete_range": true,
-	"js_snapshot_sources":  false,
+	FeatureAckFCV2:         false,
+	FeatureAPIReplyV2:      false,
+	FeatureRaftDeleteRange: true,
+	FeatureSnapshotSources: false,
+}
+
+// HasFeature reports whether a feature is on; the name is one of the constants.
+func (o *Options) HasFeature(name string) bool {
+	if on, ok := o.FeatureFlags[name]; ok {
+		return on
+	}
+	return featureDefaults[name]
 }
 
 // Features returns all feature flags that exist with their value. The map
@@ -160,9 +186,6 @@ func setFeatureFlags(d *decoder, e *conf.Entry, o *Options) {
 	for _, item := range e.Value.Map.Entries() {
 		if item.Value.Kind != conf.KindBool {
 			d.fail(item.Pos, "error parsing feature flag %q: expected bool, got %v", item.Key, item.Value.Kind)
-			continue
-		}
-		if _, refused := d.unsupported(blockFeatureFlags, item); refused {
 			continue
 		}
 		// Names that nobody knows are kept: a file may be written for servers of

@@ -29,7 +29,7 @@ type keyTest struct {
 	want func(*Options)
 }
 
-var keyTests = []keyTest{
+var keyTests = slices.Concat(jetStreamKeyTests, []keyTest{
 	{`listen: 5000`, func(o *Options) { o.Port = 5000 }},
 	{`listen: "10.0.0.1:5000"`, func(o *Options) { o.Host, o.HTTPHost, o.Port = "10.0.0.1", "10.0.0.1", 5000 }},
 	{`listen: "[::1]:5000"`, func(o *Options) { o.Host, o.HTTPHost, o.Port = "::1", "::1", 5000 }},
@@ -48,8 +48,8 @@ var keyTests = []keyTest{
 	{`server_tags: "a,B c"`, func(o *Options) { o.Tags = []string{"a,b c"} }},
 	{`server_tags: [One, "two"]`, func(o *Options) { o.Tags = []string{"one", "two"} }},
 	{`server_metadata { Zone: "A b", rack: "5" }`, func(o *Options) { o.Metadata = map[string]string{"Zone": "A b", "rack": "5"} }},
-	{`feature_flags { js_raft_delete_range: true, later: true }`, func(o *Options) {
-		o.FeatureFlags = map[string]bool{"js_raft_delete_range": true, "later": true}
+	{`feature_flags { js_ack_fc_v2: true, js_raft_delete_range: false, later: true }`, func(o *Options) {
+		o.FeatureFlags = map[string]bool{"js_ack_fc_v2": true, "js_raft_delete_range": false, "later": true}
 	}},
 
 	{`debug: true`, func(o *Options) { o.Log.Debug = true }},
@@ -223,9 +223,6 @@ var keyTests = []keyTest{
 	{`accounts { A { trace_dest: {dest: t, sampling: 20} } }`, accountWith(func(a *Account) { a.TraceDest, a.TraceSampling = "t", 20 })},
 	{`accounts { A { msg_trace: {dest: t, sampling: 50%} } }`, accountWith(func(a *Account) { a.TraceDest, a.TraceSampling = "t", 50 })},
 
-	// A file with these keys in it means something with a feature switched off.
-	{`jetstream: false`, func(*Options) {}},
-
 	{"NAME = one\nserver_name: $NAME", func(o *Options) { o.ServerName = "one" }},
 	{"P = {publish: x}\nauthorization { default_permission: $P }", func(o *Options) {
 		o.Auth = Authorization{Defined: true, DefaultPermissions: &auth.Permissions{Publish: &auth.SubjectPermission{Allow: []string{"x"}}}}
@@ -233,7 +230,7 @@ var keyTests = []keyTest{
 	{`authorization { permissions: {publish: x} }`, func(o *Options) {
 		o.Auth = Authorization{Defined: true, DefaultPermissions: &auth.Permissions{Publish: &auth.SubjectPermission{Allow: []string{"x"}}}}
 	}},
-}
+})
 
 func permissionTest(text string, want auth.Permissions) keyTest {
 	return keyTest{`authorization { users: [ {user: a, permissions: {` + text + `}} ] }`, func(o *Options) {
@@ -286,7 +283,7 @@ func dump(o *Options) string {
 		fmt.Fprintf(&b, "\n  user %+v permissions %+v defaults %+v", *u, u.Permissions, d)
 	}
 	for _, a := range o.Accounts {
-		fmt.Fprintf(&b, "\n  account %+v", *a)
+		fmt.Fprintf(&b, "\n  account %+v jetstream %+v", *a, a.JetStream)
 	}
 	return b.String()
 }
@@ -408,6 +405,10 @@ func TestKeysAreTested(t *testing.T) {
 	check("mapping", slices.Collect(maps.Keys(weightedBlock.rows)))
 	check("tls", slices.Collect(maps.Keys(tlsKeys.rows)))
 	check("certs", slices.Collect(maps.Keys(keyPairBlock.rows)))
+	check("jetstream", slices.Collect(maps.Keys(jetStreamBlock.rows)))
+	check("jetstream limits", slices.Collect(maps.Keys(jetStreamLimitsBlock.rows)))
+	check("batch limits", slices.Collect(maps.Keys(batchLimitsBlock.rows)))
+	check("account jetstream", slices.Collect(maps.Keys(accountJetStreamBlock.rows)))
 }
 
 func TestFeatures(t *testing.T) {
@@ -416,5 +417,10 @@ func TestFeatures(t *testing.T) {
 	want := map[string]bool{"js_ack_fc_v2": true, "js_api_reply_v2": false, "js_raft_delete_range": true, "js_snapshot_sources": false}
 	if got := o.Features(); !maps.Equal(got, want) {
 		t.Errorf("Features() = %v, want %v", got, want)
+	}
+	for name, on := range want {
+		if o.HasFeature(name) != on {
+			t.Errorf("HasFeature(%q) is not %v", name, on)
+		}
 	}
 }

@@ -33,7 +33,7 @@ type Options struct {
 	// Tags are in lower case.
 	Tags     []string
 	Metadata map[string]string
-	// FeatureFlags holds what was configured only (see Features).
+	// FeatureFlags holds what was configured only (see Features and HasFeature).
 	FeatureFlags map[string]bool
 
 	Log Log
@@ -94,6 +94,8 @@ type Options struct {
 	Mappings []Mapping
 	// TrustedProxies are public nkeys.
 	TrustedProxies []string
+
+	JetStream JetStream
 }
 
 // Log says what is logged and where.
@@ -171,6 +173,9 @@ type Account struct {
 	// to; "" is nowhere. TraceSampling is in percent, 1 to 100.
 	TraceDest     string
 	TraceSampling int
+	// JetStream is nil if the account may not use it (see
+	// Options.JetStreamAccounts for the global account).
+	JetStream *AccountJetStream
 }
 
 // AccountLimits bound an account; -1 is no bound.

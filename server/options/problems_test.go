@@ -2,17 +2,20 @@ package options
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/nats-lite/nats-lite/internal/testcert"
 )
 
-// Each text has the problems below it, in the form operators see them.
-var problemTests = []struct {
+// problemTest is a text and its problems, in the form operators see them.
+type problemTest struct {
 	name, text string
 	want       string
-}{
+}
+
+var problemTests = slices.Concat(jetStreamProblemTests, []problemTest{
 	{"unknown key", "port: 1\nbogus: 1", `f.conf:2:1: unknown field "bogus"`},
 	{
 		"all problems at once, warnings first", "port: x\nbogus { a: 1 }\nping_interval: 5\nhost: 1",
@@ -200,7 +203,7 @@ var problemTests = []struct {
 		"tls certs and file", tlsText("cert_file: x, key_file: y, certs: [{cert_file: x, key_file: y}]"),
 		`f.conf:1:0: error parsing tls config, cannot combine 'cert_file' option with 'certs' option`,
 	},
-}
+})
 
 // The helpers put the text at the beginning of line 2.
 
@@ -270,15 +273,14 @@ func TestUnsupported(t *testing.T) {
 			return account(text)
 		case blockTLS:
 			return tlsText(text)
-		case blockFeatureFlags:
-			return "feature_flags {\n" + text + "\n}"
+		case blockJetStream:
+			return "jetstream {\n" + text + "\n}"
 		}
 		return "\n" + text
 	}
 	// What is not about a feature as such.
 	values := map[string]string{
-		"js_raft_delete_range": "false", "js_ack_fc_v2": "true", "js_api_reply_v2": "true", "js_snapshot_sources": "true",
-		"jetstream": "enabled", "ocsp": "true", "ocsp_cache": "local",
+		"ocsp": "true", "ocsp_cache": "local",
 	}
 	for _, u := range unsupportedKeys {
 		for key := range strings.FieldsSeq(u.names) {
@@ -295,11 +297,6 @@ func TestUnsupported(t *testing.T) {
 	}
 
 	for _, test := range []struct{ block, text string }{
-		{"", "jetstream: false"},
-		{"", "jetstream: disabled"},
-		{"", "JetStream: off"},
-		{"", "jetstream { enabled: false, store_dir: x }"},
-		{"", "jetstream { enable: off }"},
 		{"", "default_js_domain {}"},
 		{"", "connect_error_reports: 3600"},
 		{"", "reconnect_error_reports: 1"},
@@ -307,12 +304,9 @@ func TestUnsupported(t *testing.T) {
 		{"", "ocsp { mode: never }"},
 		{"", "ocsp_cache: false"},
 		{"", "ocsp_cache { type: none }"},
-		{blockAccount, "jetstream: false"},
-		{blockAccount, "jetstream: disabled"},
+		{blockJetStream, "tpm {}"},
 		{blockAccount, "exports: []"},
 		{blockAccount, "imports: []"},
-		{blockFeatureFlags, "js_ack_fc_v2: false"},
-		{blockFeatureFlags, "js_raft_delete_range: true"},
 	} {
 		if _, _, err := FromBytes([]byte(at(test.block, test.text)), "f.conf"); err != nil {
 			t.Errorf("%s: %v", test.text, err)
@@ -320,8 +314,6 @@ func TestUnsupported(t *testing.T) {
 	}
 
 	for _, test := range []struct{ text, want string }{
-		{"jetstream: foo", "Expected 'enabled' or 'disabled' for string value, got 'foo'"},
-		{"jetstream: 5", "Expected map, bool or string to define JetStream, got int64"},
 		{"ocsp: 5", "error parsing ocsp config: unsupported type int64"},
 	} {
 		if _, _, err := FromBytes([]byte(test.text), "f.conf"); err == nil || err.Error() != "f.conf:1:0: "+test.want {

@@ -43,6 +43,9 @@ const (
 	ReloadAccounts
 	// ReloadMappings is about Mappings of the global account.
 	ReloadMappings
+	// ReloadJetStream is about JetStream, which may have been switched on or off.
+	// What single accounts may do with it comes with ReloadAccounts.
+	ReloadJetStream
 )
 
 // Changes is what a reload has to apply.
@@ -145,6 +148,32 @@ func quiet(effects Effect, field, text string, get func(*Options) any) reloadRow
 	return r
 }
 
+// whileEnabled is a row of what can change with JetStream only: files that were
+// written one way are not read another, and clients have seen the rest.
+func whileEnabled(field string, get func(*JetStream) any) reloadRow {
+	r := quiet(ReloadJetStream, field, "", func(o *Options) any { return get(&o.JetStream) })
+	r.fixed = keepsJetStream
+	return r
+}
+
+// jetStreamSize is a row of a bound that can be raised. Lowered, it might be
+// below what there is; and with -1 on either side nobody knows which it would be.
+func jetStreamSize(field, key string, get func(*JetStream) int64) reloadRow {
+	r := live(ReloadJetStream, field, "JetStream "+key, func(o *Options) any { return get(&o.JetStream) })
+	r.fixed = func(old, new *Options) bool {
+		from, to := get(&old.JetStream), get(&new.JetStream)
+		return keepsJetStream(old, new) && (from < 0 || to < from)
+	}
+	return r
+}
+
+func keepsJetStream(old, new *Options) bool { return old.JetStream.Enabled && new.JetStream.Enabled }
+
+// secret is a text that is compared but not shown.
+type secret string
+
+func (secret) String() string { return "[hidden]" }
+
 // reloadTable covers every field of Options, or parts of it.
 var reloadTable = []reloadRow{
 	fixed("Host", func(o *Options) any { return o.Host }),
@@ -224,6 +253,30 @@ var reloadTable = []reloadRow{
 	fixed("NoSystemAccount", func(o *Options) any { return o.NoSystemAccount }),
 	quiet(ReloadMappings, "Mappings", "mappings", func(o *Options) any { return o.Mappings }),
 	quiet(ReloadAuth, "Proxies", "proxies trusted keys", func(o *Options) any { return o.TrustedProxies }),
+
+	{"JetStream", func(o *Options) any { return o.JetStream.Enabled }, ReloadJetStream, nil, jetStreamNotice},
+	whileEnabled("StoreDir", func(j *JetStream) any { return j.StoreDir }),
+	jetStreamSize("JetStreamMaxMemory", "max_mem_store", func(j *JetStream) int64 { return j.MaxMemory }),
+	jetStreamSize("JetStreamMaxStore", "max_file_store", func(j *JetStream) int64 { return j.MaxStore }),
+	whileEnabled("JetStreamDomain", func(j *JetStream) any { return j.Domain }),
+	whileEnabled("JetStreamStrict", func(j *JetStream) any { return j.Strict }),
+	whileEnabled("SyncInterval", func(j *JetStream) any { return j.SyncInterval }),
+	whileEnabled("JetStreamKey", func(j *JetStream) any { return secret(j.Key) }),
+	whileEnabled("JetStreamOldKey", func(j *JetStream) any { return secret(j.PrevKey) }),
+	whileEnabled("JetStreamCipher", func(j *JetStream) any { return j.Cipher }),
+	whileEnabled("JetStreamUniqueTag", func(j *JetStream) any { return j.UniqueTag }),
+	whileEnabled("JetStreamExtHint", func(j *JetStream) any { return j.ExtensionHint }),
+	whileEnabled("JetStreamRequestQueueLimit", func(j *JetStream) any { return j.RequestQueueLimit }),
+	whileEnabled("JetStreamInfoQueueLimit", func(j *JetStream) any { return j.InfoQueueLimit }),
+	whileEnabled("JetStreamConcurrentIOs", func(j *JetStream) any { return j.MaxConcurrentIO }),
+	whileEnabled("StreamMaxBufferedMsgs", func(j *JetStream) any { return j.MaxBufferedMsgs }),
+	whileEnabled("StreamMaxBufferedSize", func(j *JetStream) any { return j.MaxBufferedSize }),
+	whileEnabled("JetStreamMaxCatchup", func(j *JetStream) any { return j.MaxOutstandingCatchup }),
+	quiet(ReloadJetStream, "JetStreamMetaCompact", "JetStream meta_compact", func(o *Options) any {
+		j := &o.JetStream
+		return [3]any{j.MetaCompact, j.MetaCompactSize, j.MetaCompactSync}
+	}),
+	quiet(ReloadJetStream, "JetStreamLimits", "JetStream limits", func(o *Options) any { return o.JetStream.Limits }),
 }
 
 // tls returns the block, or an empty one: whether there is one is a row of its
@@ -268,6 +321,13 @@ func handshakeNotice(o *Options) Change {
 		first = wait.String()
 	}
 	return Change{Name: "Client TLS handshake first: " + first}
+}
+
+func jetStreamNotice(o *Options) Change {
+	if o.JetStream.Enabled {
+		return Change{"JetStream", "enabled"}
+	}
+	return Change{"JetStream", "disabled"}
 }
 
 func stallNotice(o *Options) Change {

@@ -206,6 +206,41 @@ func TestDiff(t *testing.T) {
 		{usersAC + "no_auth_user: a", usersAC, notReloadable("NoAuthUser", "a", ""), 0},
 		{usersAC, usersAC + "no_auth_user: a", notReloadable("NoAuthUser", "", "a"), 0},
 		{usersAC + "no_auth_user: a", usersAC + "no_auth_user: c", notReloadable("NoAuthUser", "a", "c"), 0},
+
+		{"", "jetstream {domain: d, max_mem: 5}", "JetStream = enabled\nJetStream max_mem_store = 5", ReloadJetStream},
+		{"jetstream {domain: d, max_mem: 5}", "jetstream: false", "JetStream = disabled\nJetStream max_mem_store = -1", ReloadJetStream},
+		{"jetstream: off\nstore_dir: d", "jetstream: off\nstore_dir: e", "", ReloadJetStream},
+		{"jetstream {max_mem: 5}", "jetstream {max_mem: 6}", "JetStream max_mem_store = 6", ReloadJetStream},
+		{"jetstream {max_mem: 5}", "jetstream {max_mem: 4}", notReloadable("JetStreamMaxMemory", "5", "4"), 0},
+		{"jetstream {max_mem: 5}", "jetstream {}", notReloadable("JetStreamMaxMemory", "5", "-1"), 0},
+		{"jetstream {}", "jetstream {max_mem: 5}", notReloadable("JetStreamMaxMemory", "-1", "5"), 0},
+		{"jetstream {max_file: 5}", "jetstream {max_file: 1K}", "JetStream max_file_store = 1000", ReloadJetStream},
+		{"jetstream {max_file: 5}", "jetstream {max_file: 4}", notReloadable("JetStreamMaxStore", "5", "4"), 0},
+		{"jetstream {}", "jetstream {max_file: 5}", notReloadable("JetStreamMaxStore", "-1", "5"), 0},
+		{"jetstream {}", "jetstream {limits {max_ack_pending: 5}}", "JetStream limits", ReloadJetStream},
+		{"jetstream {limits {batch {timeout: 5s}}}", "jetstream {}", "JetStream limits", ReloadJetStream},
+		{"jetstream {}", "jetstream {meta_compact: 5}", "JetStream meta_compact", ReloadJetStream},
+		{"jetstream {meta_compact_size: 5}", "jetstream {meta_compact_sync: true}", "JetStream meta_compact", ReloadJetStream},
+		{"jetstream {}", "jetstream {store_dir: d}", notReloadable("StoreDir", "", "d"), 0},
+		{"jetstream {domain: d}", "jetstream {domain: e}", notReloadable("JetStreamDomain", "d", "e"), 0},
+		{"jetstream {}", "jetstream {strict: false}", notReloadable("JetStreamStrict", "true", "false"), 0},
+		{"jetstream {}", `jetstream {sync: "5s"}`, notReloadable("SyncInterval", "0s", "5s"), 0},
+		{"jetstream {key: a}", "jetstream {key: b}", notReloadable("JetStreamKey", "[hidden]", "[hidden]"), 0},
+		{"jetstream {key: a}", "jetstream {key: a, prev_key: b}", notReloadable("JetStreamOldKey", "[hidden]", "[hidden]"), 0},
+		{"jetstream {}", "jetstream {cipher: aes}", notReloadable("JetStreamCipher", "chacha", "aes"), 0},
+		{"jetstream {}", "jetstream {unique_tag: az}", notReloadable("JetStreamUniqueTag", "", "az"), 0},
+		{"jetstream {}", "jetstream {extension_hint: no_extend}", notReloadable("JetStreamExtHint", "", "no_extend"), 0},
+		{"jetstream {}", "jetstream {request_queue_limit: 5}", notReloadable("JetStreamRequestQueueLimit", "10000", "5"), 0},
+		{"jetstream {}", "jetstream {info_queue_limit: 5}", notReloadable("JetStreamInfoQueueLimit", "10000", "5"), 0},
+		{"jetstream {}", "jetstream {max_concurrent_io: 5}", notReloadable("JetStreamConcurrentIOs", "4096", "5"), 0},
+		{"jetstream {}", "jetstream {max_buffered_msgs: 5}", notReloadable("StreamMaxBufferedMsgs", "0", "5"), 0},
+		{"jetstream {}", "jetstream {max_buffered_size: 5}", notReloadable("StreamMaxBufferedSize", "0", "5"), 0},
+		{"jetstream {}", "jetstream {max_outstanding_catchup: 5}", notReloadable("JetStreamMaxCatchup", "0", "5"), 0},
+		{"accounts {A {}}", "accounts {A {jetstream: enabled}}", "accounts", ReloadAccounts | ReloadAuth},
+		{
+			"accounts {A {jetstream {max_mem: 5}}}", "accounts {A {jetstream {max_mem: 4, cluster_traffic: owner}}}",
+			"accounts", ReloadAccounts | ReloadAuth,
+		},
 	} {
 		t.Run(test.old+" -> "+test.new, func(t *testing.T) {
 			changes, err := Diff(parsed(t, test.old), parsed(t, test.new))
@@ -249,8 +284,9 @@ func TestDiffKeepsSecrets(t *testing.T) {
 	secretive.Auth.Users[0].Password = secret
 	secretive.Accounts[0].Users[0].Password = secret
 	secretive.Log.RemoteSyslog = "tcp://u:" + secret + "@h:1"
+	secretive.JetStream.Key, secretive.JetStream.PrevKey = secret, secret
 	for _, r := range reloadTable {
-		if r.effects == 0 && strings.Contains(fmt.Sprint(r.get(secretive)), secret) {
+		if (r.effects == 0 || r.fixed != nil) && strings.Contains(fmt.Sprint(r.get(secretive)), secret) {
 			t.Errorf("%s prints a secret when it is not reloadable", r.field)
 		}
 		if r.notice != nil && strings.Contains(r.notice(secretive).String(), secret) {
@@ -294,7 +330,6 @@ func TestReparse(t *testing.T) {
 		"bogus: 1":                       path + `:1:0: unknown field "bogus"`,
 		"max_pending: 5":                 "max_payload (1048576) cannot be higher than max_pending (5)",
 		"cluster {}":                     path + `:1:0: "cluster": clustering is not supported by this version of nats-lite`,
-		"jetstream { store_dir: x }":     path + `:1:0: "jetstream": JetStream is not supported by this version of nats-lite`,
 		"no_auth_user: a\nhost: a\nx: 5": path + `:3:1: unknown field "x"`,
 	} {
 		write(text)

@@ -14,20 +14,14 @@ const (
 	blockAuthorization = "authorization"
 	blockAccount       = "account"
 	blockTLS           = "tls"
-	blockFeatureFlags  = "feature_flags"
+	blockJetStream     = "jetstream"
 )
 
 // unsupportedKeys are keys of features that do not exist yet. To build a feature
 // is to move its row to the table of its block.
 var unsupportedKeys = []unsupportedKey{
-	{"", "jetstream", jetStream, jetStreamOff},
-	{"", "store_dir storedir", jetStream, nil},
-	{"", "default_js_domain", jetStream, emptyMap},
-	{blockAccount, "jetstream", jetStream, jetStreamOff},
-	{blockFeatureFlags, "js_ack_fc_v2", jetStream, boolIs(featureDefaults["js_ack_fc_v2"])},
-	{blockFeatureFlags, "js_api_reply_v2", jetStream, boolIs(featureDefaults["js_api_reply_v2"])},
-	{blockFeatureFlags, "js_raft_delete_range", jetStream, boolIs(featureDefaults["js_raft_delete_range"])},
-	{blockFeatureFlags, "js_snapshot_sources", jetStream, boolIs(featureDefaults["js_snapshot_sources"])},
+	{"", "default_js_domain", "JetStream of another domain", emptyMap},
+	{blockJetStream, "tpm", "keeping keys in a TPM", emptyMap},
 
 	{"", "cluster", clustering, nil},
 	{"", "gateway", "a gateway", nil},
@@ -60,8 +54,6 @@ var unsupportedKeys = []unsupportedKey{
 
 // unsupportedFlags are the same for the command line, by long name.
 var unsupportedFlags = map[string]string{
-	"jetstream":         jetStream,
-	"store_dir":         jetStream,
 	"routes":            clustering,
 	"cluster":           clustering,
 	"cluster_name":      clustering,
@@ -72,7 +64,6 @@ var unsupportedFlags = map[string]string{
 }
 
 const (
-	jetStream    = "JetStream"
 	clustering   = "clustering"
 	operatorMode = "operator mode"
 	ocsp         = "OCSP"
@@ -116,8 +107,13 @@ func errUnsupported(feature string) error {
 	return fmt.Errorf("%s is not supported by this version of nats-lite", feature)
 }
 
-func boolIs(b bool) func(*conf.Value) (bool, error) {
-	return func(v *conf.Value) (bool, error) { return v.Kind == conf.KindBool && v.Bool == b, nil }
+// unsupportedJetStream keeps a server from running with JetStream while there is
+// only its configuration.
+func unsupportedJetStream(o *Options) error {
+	if o.JetStream.Enabled {
+		return fmt.Errorf("\"jetstream\": %w", errUnsupported("JetStream"))
+	}
+	return nil
 }
 
 func intIs(n int64) func(*conf.Value) (bool, error) {
@@ -130,24 +126,6 @@ func emptyArray(v *conf.Value) (bool, error) {
 
 func emptyMap(v *conf.Value) (bool, error) {
 	return v.Kind == conf.KindMap && len(v.Map.Entries()) == 0, nil
-}
-
-func jetStreamOff(v *conf.Value) (bool, error) {
-	switch v.Kind {
-	case conf.KindBool:
-		return !v.Bool, nil
-	case conf.KindString:
-		switch strings.ToLower(v.Str) {
-		case "enabled", "enable":
-			return false, nil
-		case "disabled", "disable":
-			return true, nil
-		}
-		return false, fmt.Errorf("Expected 'enabled' or 'disabled' for string value, got '%s'", v.Str)
-	case conf.KindMap:
-		return has(v.Map, "enabled", isFalse) || has(v.Map, "enable", isFalse), nil
-	}
-	return false, fmt.Errorf("Expected map, bool or string to define JetStream, got %v", v.Kind)
 }
 
 func ocspOff(v *conf.Value) (bool, error) {

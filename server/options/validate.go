@@ -30,6 +30,8 @@ func (o *Options) Validate() error {
 		checkSystemAccount,
 		checkProxies,
 		checkMappings,
+		checkJetStream,
+		unsupportedJetStream,
 	} {
 		errs = append(errs, check(o))
 	}

@@ -72,6 +72,24 @@ func TestValidate(t *testing.T) {
 			o.TLS = newTLS()
 			o.TLS.CertFile, o.TLS.KeyFile, o.TLS.PinnedCerts = "c", "k", map[string]struct{}{"x": {}}
 		}, "error parsing tls config, 'pinned_certs' key x does not look like"},
+
+		{"domain", jetStreamWith(func(j *JetStream) { j.Domain = "a.b" }), "invalid domain name: may not contain ., * or >"},
+		{"sync interval", jetStreamWith(func(j *JetStream) { j.SyncInterval = -1 }), "sync_interval (-1ns) must be greater than zero, or 'always'"},
+		{"request queue", jetStreamWith(func(j *JetStream) { j.RequestQueueLimit = 0 }), "request_queue_limit (0) must be greater than zero"},
+		{"info queue", jetStreamWith(func(j *JetStream) { j.InfoQueueLimit = -1 }), "info_queue_limit (-1) must be greater than zero"},
+		{"concurrent I/O", jetStreamWith(func(j *JetStream) { j.MaxConcurrentIO = 3 }), "max_concurrent_io (3) is not between 4 and 8192"},
+		{"JetStream of the system account", func(o *Options) {
+			o.JetStream.Enabled = true
+			o.Accounts = []*Account{{Name: "$SYS", JetStream: newAccountJetStream()}}
+		}, "Not allowed to enable JetStream on the system account"},
+		{"JetStream of a system account by name", func(o *Options) {
+			o.JetStream.Enabled, o.SystemAccount = true, "S"
+			o.Accounts = []*Account{{Name: "S", JetStream: newAccountJetStream()}}
+		}, "Not allowed to enable JetStream on the system account"},
+		{"JetStream of a global system account", func(o *Options) {
+			o.JetStream.Enabled, o.SystemAccount = true, "$G"
+		}, "Not allowed to enable JetStream on the system account"},
+
 		{"two mistakes", func(o *Options) { o.ServerName, o.PingMax = "a b", 0 }, "server name cannot contain spaces\nping_max (0) must be greater than zero"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -102,6 +120,8 @@ func TestValidCombinations(t *testing.T) {
 		"no_auth_user: " + userKey + "\nauthorization { users: [{nkey: " + userKey + "}] }",
 		"max_payload: -1\nmax_pending: 10GB",
 		"client_advertise: host\nhttp: 0\nhttps: 0",
+		"store_dir: d\njetstream: false\naccounts { $SYS { jetstream: enabled }, A { jetstream: enabled } }",
+		"jetstream { enabled: false, domain: d }",
 	} {
 		t.Run(text, func(t *testing.T) {
 			o, _, err := FromBytes([]byte(text), "f.conf")
@@ -110,6 +130,26 @@ func TestValidCombinations(t *testing.T) {
 			}
 			if err := o.Validate(); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+// These are valid, and yet a server cannot run with them: the only thing that
+// Validate has to say is that JetStream does not exist yet.
+func TestValidJetStream(t *testing.T) {
+	for _, text := range []string{
+		"jetstream: true",
+		"jetstream { store_dir: d, domain: d, sync: \"1s\", key: k, cipher: aes }",
+		"jetstream { request_queue_limit: -1, info_queue_limit: -1, limits { default_max_consumers: -1 } }",
+		"jetstream: true\naccounts { $SYS { jetstream: false }, A { jetstream: enabled } }",
+		"jetstream: true\naccounts { A { jetstream: enabled } }\nsystem_account: \"$G\"",
+		"jetstream: true\nno_system_account: true",
+	} {
+		t.Run(text, func(t *testing.T) {
+			o := parsed(t, text)
+			if got, want := o.Validate(), unsupportedJetStream(o); got == nil || got.Error() != want.Error() {
+				t.Errorf("error %v, want %v", got, want)
 			}
 		})
 	}

@@ -100,9 +100,13 @@ var sideways = []Arrow{
 	{"server/ws", "server/client", "a websocket carries the client protocol"},
 }
 
+// The engine itself, server/jetstream, is what connects its parts with raft groups.
 var forbidden = []Arrow{
-	{"server/jetstream/...", "server/raft/host", "JetStream parts declare the small Proposer that they need, so that they run alone in the simulator"},
-	{"server/jetstream/...", "server/raft/wal", "JetStream parts know nothing of how groups are made durable"},
+	{"server/jetstream/consumer", "server/raft/...", "the core says what to propose, so that it runs alone in the simulator"},
+	{"server/jetstream/meta", "server/raft/...", "the core says what to propose, so that it runs alone in the simulator"},
+	{"server/jetstream/stream", "server/raft/...", "the core says what to propose, so that it runs alone in the simulator"},
+	{"server/jetstream/store/...", "server/raft/...", "a store knows nothing of where its changes come from"},
+	{"server/jetstream/archive", "server/raft/...", "a backup is of messages, not of logs"},
 }
 
 var modules = []Dependency{
@@ -123,8 +127,12 @@ var modules = []Dependency{
 		Why: "the official client is what the black box tests drive servers with; no package but tests imports it",
 	},
 	{
-		Module: "golang.org/x/crypto", By: []string{"server/auth"},
-		Why: "bcrypt, in which passwords are configured, is not in the standard library",
+		Module: "github.com/nats-io/nuid", By: []string{"server"},
+		Why: "the ids in advisories and of what is given a name by the server look like those of every other NATS component",
+	},
+	{
+		Module: "golang.org/x/crypto", By: []string{"server/auth", "server/jetstream/store/file"},
+		Why: "neither bcrypt, in which passwords are configured, nor ChaCha20-Poly1305, a cipher for stored messages, is in the standard library",
 	},
 	{
 		Module: "golang.org/x/sys", By: []string{"server/conn"},

@@ -189,6 +189,46 @@ func TestLimits(t *testing.T) {
 	ok(t, s, &Op{UpdateStream: &UpdateStream{Account: "A", Config: &shrink, Revision: st.Revision, Limits: Limits{File: 1}}})
 }
 
+func TestCircular(t *testing.T) {
+	s := &State{}
+	from := func(name string, origins ...string) *api.StreamConfig {
+		c := streamConfig(name)
+		for _, o := range origins {
+			c.Sources = append(c.Sources, &api.StreamSource{Name: o})
+		}
+		return c
+	}
+	mirror := streamConfig("m")
+	mirror.Mirror = &api.StreamSource{Name: "origin"}
+	for _, c := range []*api.StreamConfig{streamConfig("origin", "o.>"), mirror, from("s", "m"), from("loop", "tail")} {
+		if s.Circular("A", c) {
+			t.Errorf("%s is called circular", c.Name)
+		}
+		ok(t, s, create(c))
+	}
+	filtered := from("f", "s", "origin")
+	filtered.Subjects, filtered.Sources[1].FilterSubject = []string{"own"}, "o.x"
+	outside := from("e", "s", "origin")
+	outside.Sources[1].External = &api.ExternalStream{APIPrefix: "$JS.x.API"}
+	for _, c := range []struct {
+		cfg  *api.StreamConfig
+		want bool
+	}{
+		{from("x", "origin", "nothing"), false},
+		{from("x", "s"), false},
+		{from("x", "x"), true},
+		{from("tail", "loop"), true},
+		{from("x", "origin", "m"), true},
+		{from("x", "s", "origin"), true},
+		{filtered, false},
+		{outside, false},
+	} {
+		if got := s.Circular("A", c.cfg); got != c.want {
+			t.Errorf("%s from %d: %v", c.cfg.Name, len(c.cfg.Sources), got)
+		}
+	}
+}
+
 // Two states that are given the same ops are equal, also if one of them was
 // written down and read again in between.
 func TestStatesAgree(t *testing.T) {

@@ -141,6 +141,35 @@ func (s *State) Overlapping(acc, except string, subjects []string) *Stream {
 	return nil
 }
 
+// Circular reports whether a stream with that configuration would get messages from
+// another one in two ways, or from itself: they would be there twice, or go round for
+// ever. Copies from elsewhere (External) are not followed.
+func (s *State) Circular(acc string, c *api.StreamConfig) bool {
+	seen := map[string]bool{c.Name: true}
+	var again func(*api.StreamConfig) bool
+	again = func(of *api.StreamConfig) bool {
+		origins := of.Sources
+		if of.Mirror != nil {
+			origins = []*api.StreamSource{of.Mirror}
+		}
+		for _, o := range origins {
+			apart := o.FilterSubject != "" && len(c.Subjects) > 0 && !api.OverlapAny(c.Subjects, []string{o.FilterSubject})
+			if o.External != nil || apart || len(o.SubjectTransforms) > 0 {
+				continue
+			}
+			if seen[o.Name] {
+				return true
+			}
+			seen[o.Name] = true
+			if st := s.Stream(acc, o.Name); st != nil && again(st.Config) {
+				return true
+			}
+		}
+		return false
+	}
+	return again(c)
+}
+
 // reserve adds what a stream reserves to its account's sum, or with sign -1 takes
 // it back.
 func (a *account) reserve(c *api.StreamConfig, sign int64) {

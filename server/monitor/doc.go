@@ -1,14 +1,14 @@
 // Package monitor answers questions about a running server: what it is and how
-// it does (varz), who is connected (connz), who listens to what (subsz), and
-// whether it is well (healthz). The answers are read over HTTP; the same
-// methods serve the system account.
+// it does (varz), who is connected (connz), who listens to what (subsz), what
+// JetStream has and does (jsz), and whether all is well (healthz). The answers are
+// read over HTTP; the same methods serve the system account.
 //
 // # Words
 //
-// A [Source] is the server as this package sees it: it gives snapshots, plain
-// values that nobody changes any more. A [Monitor] turns snapshots into answers:
-// it filters, sorts, pages and formats. An endpoint is one path of the HTTP form;
-// its last letter is a z by tradition.
+// A [Source] is the server as this package sees it, and [JetStream] its JetStream:
+// they give snapshots, plain values that nobody changes any more. A [Monitor]
+// turns snapshots into answers: it filters, sorts, pages and formats. An endpoint
+// is one path of the HTTP form; its last letter is a z by tradition.
 //
 // A subscription or connection list is cut into pages: offset entries are
 // skipped and at most limit are shown, of a total that is told as well. While
@@ -22,7 +22,9 @@
 // answer is made: a slow reader of /connz costs memory, never throughput.
 //
 // Costly parts of a connection (its subscriptions, its certificates) are asked
-// for and formatted for the page that is shown, not for the whole list.
+// for and formatted for the page that is shown, not for the whole list. So are the
+// state of streams and consumers, which healthz, asked every few seconds, never
+// looks at.
 //
 // Field names, their order, and which of them may be missing are those that
 // existing dashboards and command line tools read. They are pinned by golden

@@ -48,6 +48,78 @@ func (s *fakeSource) Health(HealthzOptions) []HealthProblem { return s.problems 
 // epoch is the time of all tests; the server has been up for an hour and a bit.
 var epoch = time.Date(2026, 3, 4, 5, 6, 7, 890, time.UTC)
 
+// fakeJetStream is a JetStream that gives what it was made with, in no order where
+// none is promised, and more than is asked for where that is allowed. It fails
+// the test if it is asked what may not be asked.
+type fakeJetStream struct {
+	t        testing.TB
+	state    JSState
+	config   JSConfig
+	limits   JSLimits
+	overview JSOverview
+	accounts []JSAccount
+	streams  map[string][]JSStream
+	// described counts the calls of Info and Usage.
+	described *int
+}
+
+func (j *fakeJetStream) State() JSState { return j.state }
+
+func (j *fakeJetStream) Settings() (JSConfig, JSLimits) {
+	if j.state == JSNone {
+		j.t.Error("settings are asked for, and there are none")
+	}
+	return j.config, j.limits
+}
+
+func (j *fakeJetStream) Overview() JSOverview {
+	j.mustRun()
+	return j.overview
+}
+
+func (j *fakeJetStream) Accounts() (enabled []JSAccount) {
+	j.mustRun()
+	for _, a := range slices.Backward(j.accounts) {
+		if a.Enabled {
+			enabled = append(enabled, a)
+		}
+	}
+	return enabled
+}
+
+func (j *fakeJetStream) Account(name string) (JSAccount, bool) {
+	j.mustRun()
+	i := slices.IndexFunc(j.accounts, func(a JSAccount) bool { return a.Name == name })
+	if i < 0 {
+		return JSAccount{}, false
+	}
+	return j.accounts[i], true
+}
+
+func (j *fakeJetStream) Streams(account, _ string) iter.Seq[JSStream] {
+	j.mustRun()
+	return slices.Values(j.streams[account])
+}
+
+func (j *fakeJetStream) mustRun() {
+	j.t.Helper()
+	if j.state <= JSDisabled {
+		j.t.Error("JetStream is asked while it does not run")
+	}
+}
+
+func (j *fakeJetStream) account(name string, maxMemory, maxStorage int64, u JSUsage) JSAccount {
+	return JSAccount{
+		Name: name, ID: name, Enabled: true, MaxMemory: maxMemory, MaxStorage: maxStorage,
+		Usage: func() JSUsage { *j.described++; return u },
+	}
+}
+
+// monitor returns a Monitor of it.
+func (j *fakeJetStream) monitor() *Monitor {
+	return New(&fakeSource{}, Config{JetStream: j, Now: func() time.Time { return epoch }})
+}
+
 func newMonitor(t testing.TB, src Source) *Monitor {
 	t.Helper()
 	return New(src, Config{Now: func() time.Time { return epoch }})

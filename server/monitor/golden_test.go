@@ -115,26 +115,32 @@ func TestGolden(t *testing.T) {
 		{"index", "/", src(minimal), 200},
 	} {
 		t.Run(test.file, func(t *testing.T) {
-			w := httptest.NewRecorder()
-			newMonitor(t, test.src).Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, test.url, nil))
-			if w.Code != test.status {
-				t.Errorf("status %d, want %d", w.Code, test.status)
-			}
-			got := hideProcess(w.Body.String())
-			file := filepath.Join("testdata", "golden", test.file+".txt")
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("%s differs from %s (renew with -rewrite):\n%s", test.url, file, got)
-			}
+			checkGolden(t, newMonitor(t, test.src), test.file, test.url, test.status)
 		})
+	}
+}
+
+// checkGolden compares the answer of a monitor with a golden file.
+func checkGolden(t *testing.T, m *Monitor, name, url string, status int) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, url, nil))
+	if w.Code != status {
+		t.Errorf("status %d, want %d", w.Code, status)
+	}
+	got := hideProcess(w.Body.String())
+	file := filepath.Join("testdata", "golden", name+".txt")
+	if *rewrite {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs from %s (renew with -rewrite):\n%s", url, file, got)
 	}
 }
 

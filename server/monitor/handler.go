@@ -29,6 +29,7 @@ func (m *Monitor) addEndpoints() {
 		{paths: []string{"/varz"}, title: "General", serve: m.serveVarz},
 		{paths: []string{"/connz"}, title: "Connections", serve: m.serveConnz},
 		{paths: []string{"/subsz", "/subscriptionsz"}, title: "Subscriptions", serve: m.serveSubsz},
+		{paths: []string{"/jsz"}, title: "JetStream", serve: m.serveJsz},
 		{paths: []string{"/healthz"}, title: "Health", serve: m.serveHealthz},
 		{paths: []string{"/expvarz", "/debug/vars"}, title: "Memory statistics", serve: m.serveExpvarz},
 		{paths: []string{"/stacksz"}, title: "Goroutines", serve: serveStacksz},
@@ -83,6 +84,10 @@ func (m *Monitor) serveConnz(w http.ResponseWriter, r *http.Request) {
 
 func (m *Monitor) serveSubsz(w http.ResponseWriter, r *http.Request) {
 	serveOptions(w, r, SubszQuery, m.Subsz)
+}
+
+func (m *Monitor) serveJsz(w http.ResponseWriter, r *http.Request) {
+	serveOptions(w, r, JszQuery, m.Jsz)
 }
 
 // serveHealthz answers on one line, as probes expect it.

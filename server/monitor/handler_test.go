@@ -33,11 +33,11 @@ func TestPaths(t *testing.T) {
 		{
 			"",
 			[]string{
-				"/", "/varz", "/connz", "/subsz", "/subscriptionsz", "/healthz", "/expvarz", "/debug/vars", "/stacksz",
+				"/", "/varz", "/connz", "/subsz", "/subscriptionsz", "/jsz", "/healthz", "/expvarz", "/debug/vars", "/stacksz",
 				"/varz?callback=f",
 			},
 			[]string{
-				"/varz/", "/Varz", "/x/varz", "//varz", "/routez", "/gatewayz", "/leafz", "/jsz", "/raftz", "/accountz", "/accstatz",
+				"/varz/", "/Varz", "/x/varz", "//varz", "/routez", "/gatewayz", "/leafz", "/raftz", "/accountz", "/accstatz",
 				"/ipqueuesz", "/debug/pprof/", "/favicon.ico",
 			},
 		},
@@ -89,6 +89,9 @@ func TestHeaders(t *testing.T) {
 		{"/varz", 200, "application/json", "*", ""},
 		{"/connz", 200, "application/json", "*", ""},
 		{"/subsz", 200, "application/json", "*", ""},
+		{"/jsz", 200, "application/json", "*", ""},
+		{"/jsz?leader-only=1", 400, "text/plain; charset=utf-8", "", "filtered response: not leader"},
+		{"/jsz?raft=x", 400, "text/plain; charset=utf-8", "", `Error decoding boolean for 'raft': strconv.ParseBool: parsing "x": invalid syntax`},
 		{"/healthz", 200, "application/json", "*", `{"status":"ok"}`},
 		{"/healthz?stream=S", 400, "application/json", "*", ""},
 		{"/expvarz", 200, "application/json; charset=utf-8", "", ""},
@@ -126,7 +129,7 @@ func TestIndexLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		links := regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(string(body), -1)
-		if len(links) != 6 {
+		if len(links) != 7 {
 			t.Errorf("base %q: %d links", base, len(links))
 		}
 		for _, link := range links {

@@ -63,6 +63,9 @@ func (m *Monitor) Healthz(opts HealthzOptions) Healthz {
 		problems = m.src.Health(opts)
 	}
 	if len(problems) == 0 {
+		problems = m.jetStreamHealth(&opts)
+	}
+	if len(problems) == 0 {
 		return Healthz{Status: "ok", StatusCode: http.StatusOK}
 	}
 	first := problems[0]

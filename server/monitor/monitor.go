@@ -9,6 +9,7 @@ import (
 // may be called by many goroutines at a time.
 type Monitor struct {
 	src   Source
+	js    JetStream // nil if there is none
 	now   func() time.Time
 	usage *ProcessUsage
 	// args is the command line without its secrets.
@@ -28,6 +29,8 @@ type Config struct {
 	// Args is the command line of the process, as in os.Args. Values of secret
 	// flags may be in it; they are never shown.
 	Args []string
+	// JetStream is nil if the server can not have it.
+	JetStream JetStream
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -41,7 +44,7 @@ type Source interface {
 	Identity() Identity
 
 	// Varz returns a new Varz that the caller may change. Monitor fills in the
-	// fields that are about the process (see Varz).
+	// fields that are about the process or JetStream (see Varz).
 	Varz() *Varz
 
 	// Conns returns connections, in any order. The caller may reorder the slice
@@ -58,8 +61,9 @@ type Source interface {
 	// filter tells what is wanted in order to save work: a source may give more.
 	Subs(SubFilter) iter.Seq[Sub]
 
-	// Health returns what is wrong with the server, most important first; none
-	// means that it is well. The options have been checked for consistency.
+	// Health returns what is wrong with the server itself, JetStream aside, most
+	// important first; none means that it is well. The options have been checked
+	// for consistency.
 	Health(HealthzOptions) []HealthProblem
 }
 
@@ -77,6 +81,7 @@ type Identity struct {
 func New(src Source, cfg Config) *Monitor {
 	m := &Monitor{
 		src:      src,
+		js:       cfg.JetStream,
 		now:      cfg.Now,
 		usage:    NewProcessUsage(cfg.Now),
 		args:     RedactArgs(cfg.Args),

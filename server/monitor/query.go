@@ -50,6 +50,25 @@ func SubszQuery(values url.Values) (SubszOptions, error) {
 	return opts, q.err
 }
 
+// JszQuery reads the options of jsz from a query string.
+func JszQuery(values url.Values) (JszOptions, error) {
+	q := query{values: values}
+	opts := JszOptions{
+		Account:          q.text("acc"),
+		Accounts:         q.boolean("accounts"),
+		Streams:          q.boolean("streams"),
+		Consumers:        q.boolean("consumers"),
+		DirectConsumers:  q.boolean("direct-consumers"),
+		Config:           q.boolean("config"),
+		LeaderOnly:       q.boolean("leader-only"),
+		Offset:           q.integer("offset"),
+		Limit:            q.integer("limit"),
+		RaftGroups:       q.boolean("raft"),
+		StreamLeaderOnly: q.boolean("stream-leader-only"),
+	}
+	return opts, q.err
+}
+
 // HealthzQuery reads the options of healthz from a query string. They are not
 // yet checked against each other.
 func HealthzQuery(values url.Values) (HealthzOptions, error) {

@@ -63,6 +63,32 @@ func TestSubszQuery(t *testing.T) {
 	}
 }
 
+func TestJszQuery(t *testing.T) {
+	for _, test := range []struct {
+		query string
+		want  JszOptions
+		err   string
+	}{
+		{query: ""},
+		{query: "account=A&consumer=1&direct_consumer=1&leader_only=1&stream_leader_only=1"},
+		{query: "acc=A&accounts=1", want: JszOptions{Account: "A", Accounts: true}},
+		{query: "streams=1", want: JszOptions{Streams: true}},
+		{query: "consumers=1", want: JszOptions{Consumers: true}},
+		{query: "direct-consumers=1", want: JszOptions{DirectConsumers: true}},
+		{query: "config=1", want: JszOptions{Config: true}},
+		{query: "leader-only=1", want: JszOptions{LeaderOnly: true}},
+		{query: "stream-leader-only=1", want: JszOptions{StreamLeaderOnly: true}},
+		{query: "raft=1", want: JszOptions{RaftGroups: true}},
+		{query: "offset=3&limit=4", want: JszOptions{Offset: 3, Limit: 4}},
+		{query: "accounts=x", err: `Error decoding boolean for 'accounts': strconv.ParseBool: parsing "x": invalid syntax`},
+		{query: "limit=x", err: `Error decoding int for 'limit': strconv.Atoi: parsing "x": invalid syntax`},
+	} {
+		t.Run(test.query, func(t *testing.T) {
+			checkQuery(t, test.query, JszQuery, test.want, test.err)
+		})
+	}
+}
+
 func TestHealthzQuery(t *testing.T) {
 	for _, test := range []struct {
 		query string

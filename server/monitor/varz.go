@@ -10,8 +10,8 @@ import (
 // Varz is what a server is, how it is configured, and what it has counted since
 // its start.
 //
-// A Source leaves Go, Now, Uptime, Mem, Cores, MaxProcs, MemLimit, CPU and
-// HTTPReqStats alone: Monitor fills them.
+// A Source leaves Go, Now, Uptime, Mem, Cores, MaxProcs, MemLimit, CPU,
+// HTTPReqStats and JetStream alone: Monitor fills them.
 type Varz struct {
 	ID        string `json:"server_id"`
 	Name      string `json:"server_name"`
@@ -44,7 +44,7 @@ type Varz struct {
 	LeafNode             NoFeature         `json:"leaf"`
 	MQTT                 NoFeature         `json:"mqtt"`
 	Websocket            NoFeature         `json:"websocket"`
-	JetStream            NoFeature         `json:"jetstream"`
+	JetStream            JetStreamVarz     `json:"jetstream"`
 	TLSTimeout           float64           `json:"tls_timeout"` // seconds
 	WriteDeadline        time.Duration     `json:"write_deadline"`
 	WriteTimeout         string            `json:"write_timeout,omitempty"`
@@ -139,5 +139,6 @@ func (m *Monitor) Varz() *Varz {
 		v.MemLimit = limit
 	}
 	v.HTTPReqStats = m.requestCounts()
+	v.JetStream, _ = m.jetStreamVarz()
 	return v
 }

@@ -42,6 +42,7 @@ func (s *Service) answer(r *request) {
 	}
 	data, err := s.endpoints[r.endpoint](r.body, r.confined)
 	switch {
+	case errors.Is(err, ErrNotAsked):
 	case err != nil:
 		code := failed
 		if isJSON(err) {

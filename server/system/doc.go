@@ -1,6 +1,6 @@
 // Package system answers the requests below $SYS.REQ: who am I, for everybody,
-// and what is this server doing, for those in the system account; others learn
-// only of the connections of their own account.
+// and what is this server doing, as a whole or for one account, for those in the
+// system account; others learn only of the connections of their own account.
 //
 // A Service subscribes in accounts with handlers that run on the requester's
 // goroutine, which must not be held up: a request is copied and put into a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/nats-lite/nats-lite/server/account"
@@ -41,16 +42,26 @@ type Host interface {
 
 // Endpoint answers one kind of question about the server. It gets the request's
 // JSON, which may be empty, and the account that the answer is confined to, ""
-// for none. An error of encoding/json is the requester's, all others the
-// server's.
+// for none; there may be no account with that name. An error of encoding/json is
+// the requester's, ErrNotAsked means that there is no answer, and all others are
+// the server's.
 type Endpoint func(request []byte, account string) (any, error)
+
+// ErrNotAsked is what an Endpoint returns for a request that is for other servers:
+// they answer, and this one says nothing.
+var ErrNotAsked = errors.New("the request is for other servers")
 
 // The endpoints with a part of their own.
 const (
 	idz    = "IDZ"    // whose answer goes without envelope, to whoever asks
 	statsz = "STATSZ" // which has another envelope, and answers a bare PING
 	connz  = "CONNZ"  // which every account may ask about itself
+	jsz    = "JSZ"    // which, as CONNZ, may be asked about one account
 )
+
+// aboutAccounts are the endpoints that those in the system account may ask about
+// one account, whose name is in the subject.
+var aboutAccounts = []string{connz, jsz}
 
 // New returns a service with endpoints by their names, as "VARZ".
 func New(host Host, endpoints map[string]Endpoint) *Service {
@@ -128,8 +139,10 @@ const (
 	// all is asked of all servers, one of the server whose id follows.
 	all = "$SYS.REQ.SERVER.PING"
 	one = "$SYS.REQ.SERVER."
-	// allAccounts is another way to ask about one's own account.
+	// allAccounts is another way to ask about one's own account, oneAccount the
+	// way to ask about the one whose name follows.
 	allAccounts = "$SYS.REQ.ACCOUNT.PING"
+	oneAccount  = "$SYS.REQ.ACCOUNT."
 )
 
 // handlers are the services of an account by subject.
@@ -139,20 +152,34 @@ func (s *Service) handlers(a *account.Account, system bool) map[string]func(*acc
 	}
 	if !system {
 		if s.endpoints[connz] != nil {
-			h[all+"."+connz] = s.handler(a, connz, a.Name())
-			h[allAccounts+"."+connz] = s.handler(a, connz, a.Name())
+			own := s.handler(a, connz, func(*account.Message) string { return a.Name() })
+			h[all+"."+connz], h[allAccounts+"."+connz] = own, own
 		}
 		return h
 	}
 	id := s.host.ServerInfo().ID
 	for name := range s.endpoints {
-		h[all+"."+name] = s.handler(a, name, "")
-		h[one+id+"."+name] = s.handler(a, name, "")
+		h[all+"."+name] = s.handler(a, name, everything)
+		h[one+id+"."+name] = s.handler(a, name, everything)
+	}
+	for _, name := range aboutAccounts {
+		if s.endpoints[name] != nil {
+			h[oneAccount+"*."+name] = s.handler(a, name, namedAccount)
+		}
 	}
 	if s.endpoints[statsz] != nil {
-		h[all] = s.handler(a, statsz, "")
+		h[all] = s.handler(a, statsz, everything)
 	}
 	return h
+}
+
+// everything confines an answer to no account.
+func everything(*account.Message) string { return "" }
+
+// namedAccount confines an answer to the account in the subject.
+func namedAccount(m *account.Message) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(string(m.Subject), oneAccount), ".")
+	return name
 }
 
 // answerUserInfo tells the requester about itself, at once: this is less work
@@ -173,13 +200,14 @@ func (s *Service) answerUserInfo(a *account.Account, m *account.Message) {
 // hundred bytes.
 const maxRequest = 16 << 10
 
-// handler takes requests to an endpoint.
-func (s *Service) handler(a *account.Account, endpoint, confined string) func(*account.Message) {
+// handler takes requests to an endpoint. confined tells what account the answer is
+// confined to, "" for none.
+func (s *Service) handler(a *account.Account, endpoint string, confined func(*account.Message) string) func(*account.Message) {
 	return func(m *account.Message) {
 		if len(m.Reply) == 0 {
 			return
 		}
-		r := &request{account: a, endpoint: endpoint, confined: confined, reply: string(m.Reply)}
+		r := &request{account: a, endpoint: endpoint, confined: confined(m), reply: string(m.Reply)}
 		if len(m.Payload()) > maxRequest {
 			s.refuse(r, badRequest, fmt.Sprintf("request exceeds %d bytes", maxRequest))
 			return

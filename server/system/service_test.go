@@ -140,7 +140,13 @@ func endpoints() map[string]Endpoint {
 		"STATSZ": echo("STATSZ"),
 		"VARZ":   echo("VARZ"),
 		"CONNZ":  echo("CONNZ"),
-		"FAILZ":  func([]byte, string) (any, error) { return nil, errFull },
+		"JSZ": func(body []byte, confined string) (any, error) {
+			if string(body) == `{"leader_only":true}` {
+				return nil, fmt.Errorf("jsz: %w", ErrNotAsked)
+			}
+			return echo("JSZ")(body, confined)
+		},
+		"FAILZ": func([]byte, string) (any, error) { return nil, errFull },
 		"OPTZ": func(body []byte, _ string) (any, error) {
 			var o struct{ Limit int }
 			err := json.Unmarshal(body, &o)
@@ -191,6 +197,11 @@ func TestAnswers(t *testing.T) {
 			{"connections of all accounts", system, "$SYS.REQ.SERVER.PING.CONNZ", "", envelope(`"data":["CONNZ","",""]`)},
 			{"own connections", ordinary, "$SYS.REQ.SERVER.PING.CONNZ", `{"acc":"SYS"}`, envelope(`"data":["CONNZ","{\"acc\":\"SYS\"}","A"]`)},
 			{"own connections, by account", ordinary, "$SYS.REQ.ACCOUNT.PING.CONNZ", "", envelope(`"data":["CONNZ","","A"]`)},
+			{"connections of an account", system, "$SYS.REQ.ACCOUNT.A.CONNZ", `{"acc":"SYS"}`, envelope(`"data":["CONNZ","{\"acc\":\"SYS\"}","A"]`)},
+			{"an account of any name", system, "$SYS.REQ.ACCOUNT.PING.JSZ", "", envelope(`"data":["JSZ","","PING"]`)},
+			{"what no account can be asked about", system, "$SYS.REQ.ACCOUNT.A.VARZ", "", ""},
+			{"another account", ordinary, "$SYS.REQ.ACCOUNT.B.JSZ", "", ""},
+			{"not even the own account", ordinary, "$SYS.REQ.ACCOUNT.A.JSZ", "", ""},
 			{"not for everybody", ordinary, "$SYS.REQ.SERVER.PING.VARZ", "", ""},
 			{"not for everybody, statsz", ordinary, "$SYS.REQ.SERVER.PING", "", ""},
 			{"not for everybody, one server", ordinary, "$SYS.REQ.SERVER.NSERVER.CONNZ", "", ""},
@@ -251,6 +262,12 @@ func TestNoAnswer(t *testing.T) {
 			t.Error("a connection that is gone is described")
 		}
 		host.described = 0
+		for _, subject := range []string{"$SYS.REQ.SERVER.PING.JSZ", "$SYS.REQ.SERVER.NSERVER.JSZ", "$SYS.REQ.ACCOUNT.A.JSZ"} {
+			if n := c.ask(subject, `{"leader_only":true}`); n != 1 || len(c.answers()) != 0 {
+				t.Errorf("%s: a request for others is answered", subject)
+			}
+			c.answer(t, subject, `{"leader_only":false}`)
+		}
 		for _, subject := range []string{"$SYS.REQ.USER.INFO", "$SYS.REQ.SERVER.PING.VARZ"} {
 			m := account.NewMessage(subject, nil)
 			m.From = &c.Target
@@ -291,7 +308,7 @@ func TestServeAgain(t *testing.T) {
 		s, _, system, ordinary := start(t, nil)
 		count := func(a *account.Account) int { return a.Interest().Len() }
 		inSystem, inOrdinary := count(system), count(ordinary)
-		if want := 2 + 2*len(endpoints()); inSystem != want || inOrdinary != 3 {
+		if want := 2 + 2*len(endpoints()) + len(aboutAccounts); inSystem != want || inOrdinary != 3 {
 			t.Errorf("%d and %d services, want %d and 3", inSystem, inOrdinary, want)
 		}
 		serve := func(system *account.Account, accounts ...*account.Account) {

@@ -222,6 +222,11 @@ func (o observer) Handed(id raft.GroupID, core *raft.Raft, a *raft.Append) {
 	sh.pending = append(sh.pending, *a)
 	// The checker looks at the log as it is before it is handed out.
 	c.sim.fail(c.explain(o.n, g, g.check.Handed(core, a)))
+	// A configuration rules from now on, wherever its entry gets to, even if this is
+	// the last that is heard of the replica.
+	if r := o.n.replica(g); r != nil && slices.ContainsFunc(a.Entries, func(e raft.Entry) bool { return e.Type == raft.EntryConf }) {
+		r.remember()
+	}
 }
 
 // Stored implements host.Observer.

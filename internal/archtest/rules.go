@@ -42,7 +42,7 @@ var layers = []Layer{
 	{Pattern: "server/account", Level: 3},
 	{Pattern: "server/auth", Level: 3},
 	{Pattern: "server/conn", Level: 3},
-	{Pattern: "server/jetstream/archive", Level: 3},
+	{Pattern: "server/jetstream/archive", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/consumer", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/meta", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/store/file", Level: 3},
@@ -115,8 +115,8 @@ var modules = []Dependency{
 		Why: "whether simulated histories are linearizable is for an independent judge to say; no package but tests imports it",
 	},
 	{
-		Module: "github.com/klauspost/compress", By: []string{"server/event", "server/jetstream/store/file"},
-		Why: "S2 is the compression that NATS clients ask for and that stored blocks use; the standard library has none",
+		Module: "github.com/klauspost/compress", By: []string{"server/event", "server/jetstream/archive", "server/jetstream/store/file"},
+		Why: "S2 is the compression that NATS clients ask for and that backups and stored blocks use; the standard library has none",
 	},
 	{
 		Module: "github.com/nats-io/nkeys", By: []string{"server", "server/auth"},

@@ -174,7 +174,7 @@ var coreMutants = []Mutant{
 		"an uncommitted change that was never undone",
 	},
 	{
-		"joining peer is promoted before it has caught up", conf, "p.state == Replicate && !p.forgot && p.match >= r.log.committed", "p != nil",
+		"joining peer is promoted before it has caught up", conf, "p.state == Replicate && !p.forgot && p.match >= r.log.committed", "p.id == id",
 		"catch-up ended early",
 	},
 	{

@@ -307,6 +307,9 @@ func (f *faults) restart(n *node, why string) {
 // harmDisk changes bytes of a server's disk while it is down.
 func (f *faults) harmDisk(n *node, kind string) {
 	s := f.sim
+	if s.interval > 0 {
+		return // what was written within the interval may be a torn tail
+	}
 	if !f.mayLose(n) || n.log.Housekeep() != nil || n.log.Flush() != nil || n.power != nil {
 		return
 	}
@@ -395,6 +398,9 @@ func (f *faults) damaged(n *node, g *group) bool {
 // recovered looks at who is well again.
 func (f *faults) recovered() {
 	for _, n := range f.sim.nodes {
+		if n.power != nil {
+			continue // it does not know yet that its power was cut
+		}
 		for _, r := range n.replicas {
 			name := shadowName{n.id, r.g.id}
 			was, ok := f.harmed[name]
@@ -429,6 +435,15 @@ func (f *faults) survives(g *group, without *node) bool {
 	confs := g.confs(f.sim)
 	if len(confs) == 0 {
 		return false
+	}
+	for _, conf := range confs {
+		// A peer that joins is made a voter as soon as it has caught up, perhaps
+		// while this is decided.
+		for _, p := range conf.Joining {
+			next := conf.Clone()
+			next.Voters = append(next.Voters, p)
+			confs = append(confs, raft.ConfState{Voters: next.Voters, Outgoing: next.Outgoing})
+		}
 	}
 	for _, conf := range confs {
 		for _, half := range [][]raft.PeerID{conf.Voters, conf.Outgoing} {

@@ -88,6 +88,7 @@ func newSim(cfg Config) *Sim {
 	s.clients = &clients{sim: s}
 	if s.chance(0.125) {
 		s.interval = s.between(50*time.Millisecond, 2*time.Second)
+		s.logf("logs are synced each %v", s.interval)
 	}
 	return s
 }

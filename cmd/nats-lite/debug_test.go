@@ -13,6 +13,10 @@ func TestDebug(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(strange, "0000000000000001.wal"), []byte("no log"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	lone := t.TempDir()
+	if err := os.WriteFile(filepath.Join(lone, "0000000000000001.blk"), []byte("no block"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name           string
 		args           []string
@@ -21,6 +25,10 @@ func TestDebug(t *testing.T) {
 	}{
 		{"no log", []string{"debug", "wal", empty}, 0, empty + " holds no log", ""},
 		{"nothing left of it", []string{"debug", "wal", strange}, 1, "DAMAGE: ", "nats-lite: the log is damaged"},
+		{"no store", []string{"debug", "store", empty}, 0, empty + " holds no store", ""},
+		{"a block without index", []string{"debug", "store", lone}, 1, "DAMAGE: ", "nats-lite: the store is damaged"},
+		{"no directory of a store", []string{"debug", "store", filepath.Join(empty, "none")}, 1, "", "no such file or directory"},
+		{"no store given", []string{"debug", "store"}, 1, "", "nats-lite debug store DIR"},
 		{"no such directory", []string{"debug", "wal", filepath.Join(empty, "none")}, 1, "", "no such file or directory"},
 		{"no directory given", []string{"debug", "wal"}, 1, "", "usage: nats-lite debug wal DIR"},
 		{"nothing given", []string{"debug"}, 1, "", "usage: nats-lite debug wal DIR"},

@@ -5,12 +5,13 @@
 //	nats-lite -t -c FILE               check a configuration file
 //	nats-lite --signal reload          tell the running server to read its file again
 //	nats-lite debug wal DIR            print and verify a raft log, in use or not
+//	nats-lite debug store DIR          print and verify the file store of a stream
 //	nats-lite --help                   list all flags
 //
 // The command turns its arguments into options, starts a server with them and
 // hands it the signals that operators send; everything else is in package
 // server. It exits with 0 after help, version, a successful check, a signal that
-// was delivered, a log that is sound and an orderly shutdown, and with 1 after an error.
+// was delivered, a log or store that is sound and an orderly shutdown, and with 1 after an error.
 //
 // While a server runs, these signals mean:
 //

@@ -20,9 +20,11 @@ type Statsz struct {
 	StaleConnections   int64      `json:"stale_connections,omitempty"`
 	StalledClients     int64      `json:"stalled_clients,omitempty"`
 	// ActiveServers is the number of servers known, this one included.
-	ActiveServers int   `json:"active_servers"`
-	MemLimit      int64 `json:"gomemlimit,omitempty"`
-	MaxProcs      int   `json:"gomaxprocs,omitempty"`
+	ActiveServers int `json:"active_servers"`
+	// JetStream is what monitoring tells of it, nil if there is none.
+	JetStream any   `json:"jetstream,omitempty"`
+	MemLimit  int64 `json:"gomemlimit,omitempty"`
+	MaxProcs  int   `json:"gomaxprocs,omitempty"`
 }
 
 // DataStats counts messages and their bytes.

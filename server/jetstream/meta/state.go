@@ -89,6 +89,10 @@ func (s *Stream) NumConsumers() int { return s.consumers.counted }
 // Name is the consumer's name.
 func (c *Consumer) Name() string { return c.Config.Name }
 
+// Made reports whether a group was given to an asset once. One that no asset has is
+// that of an asset which was deleted.
+func (s *State) Made(group uint64) bool { return group >= FirstGroup && group <= s.groups }
+
 // Stream returns a stream, or nil.
 func (s *State) Stream(acc, name string) *Stream {
 	if a := s.accounts[acc]; a != nil {

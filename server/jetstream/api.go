@@ -1,0 +1,199 @@
+package jetstream
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/account"
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	"github.com/nats-lite/nats-lite/server/proto"
+)
+
+// request is a request of a client, while it is answered.
+type request struct {
+	api.Call
+	tenant *tenant
+	reply  string
+	header []byte
+	body   []byte
+	// headers are names and values of the response's header.
+	headers []string
+}
+
+// handlers answer requests. Each fills in the response, or returns why it cannot.
+// Requests for messages (pull requests, direct gets) do not come here.
+var handlers = map[api.Op]func(context.Context, *request, api.Reply) *api.Error{
+	api.OpAccountInfo:           answer((*request).accountInfo),
+	api.OpStreamCreate:          answer((*request).streamCreate),
+	api.OpStreamUpdate:          answer((*request).streamUpdate),
+	api.OpStreamNames:           answer((*request).streamNames),
+	api.OpStreamList:            answer((*request).streamList),
+	api.OpStreamInfo:            answer((*request).streamInfo),
+	api.OpStreamDelete:          answer((*request).streamDelete),
+	api.OpStreamPurge:           answer((*request).streamPurge),
+	api.OpStreamMsgGet:          answer((*request).streamMsgGet),
+	api.OpStreamMsgDelete:       answer((*request).streamMsgDelete),
+	api.OpConsumerCreate:        answer((*request).consumerCreate),
+	api.OpConsumerDurableCreate: answer((*request).consumerCreate),
+	api.OpConsumerNames:         answer((*request).consumerNames),
+	api.OpConsumerList:          answer((*request).consumerList),
+	api.OpConsumerInfo:          answer((*request).consumerInfo),
+	api.OpConsumerDelete:        answer((*request).consumerDelete),
+	api.OpConsumerPause:         answer((*request).consumerPause),
+	api.OpConsumerUnpin:         answer((*request).consumerUnpin),
+	api.OpConsumerReset:         answer((*request).consumerReset),
+}
+
+// answer makes a handler of one that knows the type of its response.
+func answer[R api.Reply](f func(*request, context.Context, R) *api.Error) func(context.Context, *request, api.Reply) *api.Error {
+	return func(ctx context.Context, r *request, reply api.Reply) *api.Error { return f(r, ctx, reply.(R)) }
+}
+
+// apiPatterns are what to subscribe to for the requests that have a handler, and for
+// those that only a cluster can answer.
+func (e *Engine) apiPatterns() (patterns []string) {
+	for o := range api.Op(api.Ops) {
+		if o.IsSystem() || o == api.OpConsumerNext || o == api.OpDirectGet || o == api.OpConsumerReset {
+			continue
+		}
+		patterns = append(patterns, o.Patterns()...)
+	}
+	return patterns
+}
+
+// maxAtOnce bounds the requests that are worked on at once.
+const maxAtOnce = 256
+
+// queue has requests worked on, in the order in which they came but several at a time.
+type requestQueue struct {
+	mu      sync.Mutex
+	waiting []*request
+	working int
+	// finished is set when no more are taken.
+	finished bool
+	wg       sync.WaitGroup
+}
+
+// finish waits for the requests that are worked on. What waits is not answered.
+func (q *requestQueue) finish() {
+	q.mu.Lock()
+	q.finished, q.waiting = true, nil
+	q.mu.Unlock()
+	q.wg.Wait()
+}
+
+// requestTimeout is how long a request may wait for an asset.
+const requestTimeout = 10 * time.Second
+
+// request takes a request, on the goroutine of the client's connection.
+func (t *tenant) request(m *account.Message) {
+	call, ok := api.Parse(string(m.Subject))
+	if !ok || len(m.Reply) == 0 {
+		return
+	}
+	r := &request{
+		Call: call, tenant: t, reply: string(m.Reply), header: bytes.Clone(m.Header()), body: bytes.Clone(m.Payload()),
+	}
+	q := &t.e.requests
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.finished {
+		return
+	}
+	if len(q.waiting) >= cmp.Or(t.e.cfg.Limits.Requests, defaultRequests) {
+		t.failures.Add(1)
+		return
+	}
+	if q.working >= maxAtOnce {
+		q.waiting = append(q.waiting, r)
+		return
+	}
+	q.working++
+	q.wg.Go(func() { t.e.work(r) })
+}
+
+// work answers a request, and then others as long as some wait.
+func (e *Engine) work(r *request) {
+	for r != nil {
+		r.serve(e.ctx)
+		q := &e.requests
+		q.mu.Lock()
+		r = nil
+		if len(q.waiting) > 0 {
+			r, q.waiting[0] = q.waiting[0], nil
+			q.waiting = q.waiting[1:]
+		} else {
+			q.working--
+			q.waiting = nil
+		}
+		q.mu.Unlock()
+	}
+}
+
+// serve answers the request.
+func (r *request) serve(ctx context.Context) {
+	t := r.tenant
+	t.inflight.Add(1)
+	defer t.inflight.Add(-1)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	reply := r.Op.NewReply()
+	err := api.CheckLevel(proto.HeaderValue(r.header, api.HeaderRequiredLevel))
+	if handle := handlers[r.Op]; err == nil && handle == nil {
+		err = api.ErrClusterRequired
+	} else if err == nil {
+		select {
+		case <-t.e.meta.ready:
+			err = handle(ctx, r, reply)
+		case <-ctx.Done():
+			err = api.ErrClusterNotAvail
+		}
+	}
+	if t.requests.Add(1); err != nil {
+		t.failures.Add(1)
+		reply = r.Op.Fail(err)
+	}
+	r.respond(reply)
+}
+
+// respond sends a response.
+func (r *request) respond(reply api.Reply) {
+	b, err := json.Marshal(reply)
+	if err != nil {
+		r.tenant.e.cfg.Logger.Errorf("JetStream: encoding a response to %v: %v", r.Op, err)
+		return
+	}
+	r.tenant.account.Publish(account.NewMessage(r.reply, b, r.headers...))
+}
+
+// decode reads the body of the request into v.
+func (r *request) decode(v any) *api.Error { return r.Op.Decode(r.body, r.tenant.e.cfg.Strict, v) }
+
+// wrap makes an error of the API of one that came from inside.
+func wrap(err error) *api.Error {
+	if apiErr, ok := errors.AsType[*api.Error](err); ok {
+		return apiErr
+	}
+	return api.ErrInsufficientResources
+}
+
+func (r *request) accountInfo(_ context.Context, out *api.AccountInfoResponse) *api.Error {
+	t := r.tenant
+	u := t.e.meta.usage(t.account.Name())
+	out.AccountStats = &api.AccountStats{
+		AccountUsage: api.AccountUsage{
+			Memory: uint64(t.usage.of(api.MemoryStorage)), Storage: uint64(t.usage.of(api.FileStorage)), ReservedMemory: uint64(u.ReservedMemory), ReservedStorage: uint64(u.ReservedFile),
+			Streams: u.Streams, Consumers: u.Consumers, Limits: *t.limits.Load(),
+		},
+		Domain: t.e.cfg.Domain,
+		API: api.Stats{
+			Level: api.Level, Total: t.requests.Load(), Errors: t.failures.Load(), Inflight: uint64(max(t.inflight.Load()-1, 0)),
+		},
+	}
+	return nil
+}

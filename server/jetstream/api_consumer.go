@@ -1,0 +1,382 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	consumercore "github.com/nats-lite/nats-lite/server/jetstream/consumer"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/store"
+	"github.com/nats-lite/nats-lite/server/proto"
+)
+
+// consumerOf returns the consumer that the request is about.
+func (r *request) consumerOf() (*consumer, *api.Error) {
+	st, s, err := r.streamOf()
+	if err != nil {
+		return nil, err
+	}
+	var assigned *meta.Consumer
+	r.tenant.e.meta.view(func(*meta.State) { assigned = st.Consumer(r.Consumer) })
+	if assigned == nil {
+		return nil, api.ErrConsumerNotFound
+	}
+	c := s.e.consumer(st, assigned)
+	if c == nil {
+		return nil, api.ErrConsumerNotFound
+	}
+	return c, nil
+}
+
+// serves waits until a consumer serves.
+func (c *consumer) serves(ctx context.Context) *api.Error {
+	select {
+	case <-c.ready:
+	case <-ctx.Done():
+		return api.ErrClusterNotAvail
+	}
+	switch {
+	case c.isClosed():
+		return api.ErrConsumerNotFound
+	case c.err != nil:
+		return api.ErrConsumerOffline
+	}
+	return nil
+}
+
+// ask has f called with the engine, and waits until what it has decided is committed.
+func (c *consumer) ask(ctx context.Context, f func(*worker, *consumercore.Engine) *api.Error) *api.Error {
+	if err := c.serves(ctx); err != nil {
+		return err
+	}
+	got := make(chan *api.Error, 1)
+	c.tell(func(in *consumerInbox) {
+		in.calls = append(in.calls, func(w *worker, e *consumercore.Engine) {
+			if e == nil {
+				got <- api.ErrClusterNotAvail
+				return
+			}
+			if err := f(w, e); err != nil {
+				got <- err
+				return
+			}
+			c.whenCommitted(e.Mark(), func(ok bool) {
+				if ok {
+					got <- nil
+				} else {
+					got <- api.ErrClusterNotAvail
+				}
+			})
+		})
+	})
+	select {
+	case err := <-got:
+		return err
+	case <-ctx.Done():
+		return api.ErrClusterNotAvail
+	}
+}
+
+func (r *request) consumerCreate(ctx context.Context, out *api.ConsumerInfoResponse) *api.Error {
+	var q api.CreateConsumerRequest
+	err := r.decode(&q)
+	if err == nil {
+		err = q.Settle(r.Call)
+	}
+	if err != nil {
+		return err
+	}
+	e := r.tenant.e
+	for {
+		st, _, err := r.streamOf()
+		if err != nil {
+			return err
+		}
+		if err := r.checkIdentity(st, &q.Config); err != nil {
+			return err
+		}
+		cfg, err := api.CheckConsumer(&q.Config, st.Config, e.consumerRules(r.tenant), q.Pedantic)
+		if err != nil {
+			return err
+		}
+		if cfg.Name == "" {
+			cfg.Name = e.cfg.NewID()[:8]
+		}
+		var old *meta.Consumer
+		e.meta.view(func(*meta.State) { old = st.Consumer(cfg.Name) })
+		op, err := r.consumerOp(st, old, cfg, q.Action, q.Pedantic)
+		if err != nil {
+			return err
+		}
+		res, perr := e.meta.propose(ctx, op)
+		switch {
+		case perr != nil:
+			return wrap(perr)
+		case res.Stale, old == nil && res.Err != nil && errors.Is(res.Err, api.ErrConsumerAlreadyExists):
+			continue // somebody was faster
+		case res.Err != nil:
+			return res.Err
+		}
+		c := e.consumer(res.Stream, res.Consumer)
+		if c == nil {
+			return api.ErrConsumerNotFound // deleted at once
+		}
+		if err := c.serves(ctx); err != nil {
+			return err
+		}
+		if old != nil && res.Changed {
+			// The driver was told by the group of assets; it is in force behind that.
+			if err := c.ask(ctx, func(*worker, *consumercore.Engine) *api.Error { return nil }); err != nil {
+				return err
+			}
+		}
+		out.ConsumerInfo = c.shown()
+		if old == nil && res.Changed {
+			r.tenant.consumerAdvisory(res.Stream, res.Consumer, api.ActionEventCreate)
+		}
+		return nil
+	}
+}
+
+// checkIdentity has those who copy a stream know whether it is still the one that they
+// have copied from.
+func (r *request) checkIdentity(st *meta.Stream, cfg *api.ConsumerConfig) *api.Error {
+	if !cfg.Direct && !cfg.Sourcing {
+		return nil
+	}
+	identity := strconv.FormatUint(st.Group.ID, 36) + "-" + strconv.FormatInt(st.Created, 36)
+	r.headers = []string{api.HeaderStreamIdentity, identity}
+	if want := proto.HeaderValue(r.header, api.HeaderStreamIdentity); len(want) > 0 && string(want) != identity {
+		return api.ErrConsumerStreamIdentityMismatch.With("msg", identity)
+	}
+	return nil
+}
+
+// consumerOp is what to propose to have a consumer with that configuration.
+func (r *request) consumerOp(st *meta.Stream, old *meta.Consumer, cfg *api.ConsumerConfig, action api.Action, pedantic bool) (*meta.Op, *api.Error) {
+	acc, e := r.tenant.account.Name(), r.tenant.e
+	switch {
+	case old == nil && action == api.ActionUpdate:
+		return nil, api.ErrConsumerDoesNotExist
+	case old == nil:
+		return &meta.Op{CreateConsumer: &meta.CreateConsumer{
+			Account: acc, Stream: st.Name(), Group: st.Group.ID, Config: cfg, Nodes: []uint32{uint32(e.cfg.Node)},
+			Max: e.maxConsumers(r.tenant, st), Limits: r.tenant.metaLimits(),
+		}}, nil
+	case action == api.ActionCreate && !old.Config.Equal(cfg):
+		return nil, api.ErrConsumerAlreadyExists
+	case old.Config.IsPush() && cfg.DeliverSubject != old.Config.DeliverSubject && r.tenant.hears(old.Config.DeliverSubject, old.Config.DeliverGroup):
+		return nil, api.ErrConsumerNameExist
+	}
+	checked, err := api.CheckConsumerUpdate(old.Config, cfg, st.Config, e.consumerRules(r.tenant), pedantic)
+	if err != nil {
+		return nil, err
+	}
+	return &meta.Op{UpdateConsumer: &meta.UpdateConsumer{Account: acc, Stream: st.Name(), Config: checked, Revision: old.Revision}}, nil
+}
+
+func (e *Engine) consumerRules(t *tenant) api.ConsumerRules {
+	rules := api.ConsumerRules{MaxAckPending: e.cfg.Limits.MaxAckPending, MaxRequestBatch: e.cfg.Limits.MaxRequestBatch}
+	if l := t.limits.Load().MaxAckPending; l > 0 && (rules.MaxAckPending == 0 || l < rules.MaxAckPending) {
+		rules.MaxAckPending = l
+	}
+	return rules
+}
+
+// maxConsumers bounds the consumers of a stream; -1 is no limit.
+func (e *Engine) maxConsumers(t *tenant, st *meta.Stream) int {
+	switch own, acc := st.Config.MaxConsumers, t.limits.Load().MaxConsumers; {
+	case own > 0:
+		return own
+	case acc >= 0 || e.cfg.Limits.DefaultMaxConsumers <= 0:
+		return -1
+	default:
+		return e.cfg.Limits.DefaultMaxConsumers
+	}
+}
+
+// consumers returns those of the request's stream that are to be shown.
+func (r *request) consumers() (list []*meta.Consumer, _ *meta.Stream, _ *api.Error) {
+	st, _, err := r.streamOf()
+	if err != nil {
+		return nil, nil, err
+	}
+	r.tenant.e.meta.view(func(*meta.State) {
+		for c := range st.Consumers() {
+			if !c.Config.Direct {
+				list = append(list, c)
+			}
+		}
+	})
+	return list, st, nil
+}
+
+func (r *request) consumerNames(_ context.Context, out *api.ConsumerNamesResponse) *api.Error {
+	var q api.ConsumersRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	list, _, err := r.consumers()
+	if err != nil {
+		return err
+	}
+	var from, to int
+	out.Page, from, to = api.Turn(len(list), q.Offset, api.NamesPage)
+	for _, c := range list[from:to] {
+		out.Consumers = append(out.Consumers, c.Name())
+	}
+	return nil
+}
+
+func (r *request) consumerList(ctx context.Context, out *api.ConsumerListResponse) *api.Error {
+	var q api.ConsumersRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	list, st, err := r.consumers()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+	defer cancel()
+	var from, to int
+	out.Page, from, to = api.Turn(len(list), q.Offset, api.ListPage)
+	for _, assigned := range list[from:to] {
+		c := r.tenant.e.consumer(st, assigned)
+		switch {
+		case c == nil:
+		case c.serves(ctx) != nil:
+			out.Missing = append(out.Missing, assigned.Name())
+		default:
+			out.Consumers = append(out.Consumers, c.describe())
+		}
+	}
+	return nil
+}
+
+func (r *request) consumerInfo(ctx context.Context, out *api.ConsumerInfoResponse) *api.Error {
+	if err := r.decode(nil); err != nil {
+		return err
+	}
+	c, err := r.consumerOf()
+	if err == nil {
+		err = c.look(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	out.ConsumerInfo = c.shown()
+	return nil
+}
+
+// look waits until the consumer has looked at all that came before.
+func (c *consumer) look(ctx context.Context) *api.Error {
+	if err := c.serves(ctx); err != nil {
+		return err
+	}
+	seen := make(chan struct{})
+	c.tell(func(in *consumerInbox) {
+		in.calls = append(in.calls, func(w *worker, e *consumercore.Engine) {
+			if e != nil {
+				c.step(w)
+			}
+			close(seen)
+		})
+	})
+	select {
+	case <-seen:
+		return nil
+	case <-ctx.Done():
+		return api.ErrClusterNotAvail
+	}
+}
+
+func (r *request) consumerDelete(ctx context.Context, out *api.SuccessResponse) *api.Error {
+	if err := r.decode(nil); err != nil {
+		return err
+	}
+	res, err := r.tenant.e.meta.propose(ctx, &meta.Op{DeleteConsumer: &meta.DeleteConsumer{
+		Account: r.tenant.account.Name(), Stream: r.Stream, Consumer: r.Consumer,
+	}})
+	switch {
+	case err != nil:
+		return wrap(err)
+	case res.Err != nil:
+		return res.Err
+	}
+	r.tenant.consumerAdvisory(res.Stream, res.Consumer, api.ActionEventDelete)
+	out.Success = true
+	return nil
+}
+
+func (r *request) consumerPause(ctx context.Context, out *api.ConsumerPauseResponse) *api.Error {
+	var q api.ConsumerPauseRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	c, err := r.consumerOf()
+	if err != nil {
+		return err
+	}
+	now := r.tenant.e.cfg.Clock.Now()
+	until := int64(0)
+	if q.PauseUntil.After(now) {
+		until = q.PauseUntil.UnixNano()
+		out.Paused, out.PauseUntil, out.PauseRemaining = true, q.PauseUntil.UTC(), q.PauseUntil.Sub(now)
+	}
+	return c.ask(ctx, func(w *worker, e *consumercore.Engine) *api.Error {
+		e.Pause(w.now, until, &w.effects)
+		return nil
+	})
+}
+
+func (r *request) consumerUnpin(ctx context.Context, _ *api.ConsumerUnpinResponse) *api.Error {
+	var q api.ConsumerUnpinRequest
+	err := r.decode(&q)
+	if err == nil {
+		err = q.Check()
+	}
+	if err != nil {
+		return err
+	}
+	c, err := r.consumerOf()
+	if err != nil {
+		return err
+	}
+	return c.ask(ctx, func(w *worker, e *consumercore.Engine) *api.Error {
+		if !e.Unpin(w.now, q.Group, &w.effects) {
+			return api.ErrConsumerInvalidPriorityGroup
+		}
+		return nil
+	})
+}
+
+func (r *request) consumerReset(ctx context.Context, out *api.ConsumerResetResponse) *api.Error {
+	var q api.ConsumerResetRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	c, err := r.consumerOf()
+	if err != nil {
+		return err
+	}
+	err = c.ask(ctx, func(w *worker, e *consumercore.Engine) *api.Error {
+		to, err := e.Reset(w.now, store.Seq(q.Seq), &w.effects)
+		if err != nil {
+			return wrap(err)
+		}
+		out.ResetSeq = uint64(to)
+		return nil
+	})
+	if err == nil {
+		err = c.look(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	out.ConsumerInfo = c.shown()
+	return nil
+}

@@ -1,0 +1,385 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/store"
+	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
+)
+
+// streamOf returns the stream that the request is about.
+func (r *request) streamOf() (*meta.Stream, *stream, *api.Error) {
+	st := r.tenant.e.assigned(r.tenant.account.Name(), r.Stream)
+	if st == nil {
+		return nil, nil, api.ErrStreamNotFound
+	}
+	s := r.tenant.e.stream(st.Group.ID)
+	if s == nil {
+		return nil, nil, api.ErrStreamNotFound
+	}
+	return st, s, nil
+}
+
+// leading waits until a stream leads.
+func (s *stream) leads(ctx context.Context) *api.Error {
+	select {
+	case <-s.led:
+	case <-ctx.Done():
+		return api.ErrClusterNotAvail
+	}
+	switch {
+	case s.isClosed():
+		return api.ErrStreamNotFound // maybe it was never opened
+	case s.err != nil:
+		return api.ErrStreamOffline
+	}
+	return nil
+}
+
+func (e *Engine) streamLimits() api.StreamLimits {
+	return api.StreamLimits{MaxDuplicateWindow: e.cfg.Limits.DuplicateWindow}
+}
+
+func (r *request) streamCreate(ctx context.Context, out *api.StreamCreateResponse) *api.Error {
+	var q api.StreamConfigRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	if q.Name != r.Stream {
+		return api.ErrStreamMismatch
+	}
+	e := r.tenant.e
+	cfg, err := api.CheckStreamCreate(&q.StreamConfig, e.streamLimits(), q.Pedantic)
+	if err == nil {
+		err = r.tenant.checkStream(cfg)
+	}
+	if err != nil {
+		return err
+	}
+	res, perr := e.meta.propose(ctx, &meta.Op{CreateStream: &meta.CreateStream{
+		Account: r.tenant.account.Name(), Config: cfg, Nodes: []uint32{uint32(e.cfg.Node)}, Limits: r.tenant.metaLimits(),
+	}})
+	switch {
+	case perr != nil:
+		return wrap(perr)
+	case res.Err != nil:
+		return res.Err
+	}
+	s := e.stream(res.Stream.Group.ID)
+	if s == nil {
+		return api.ErrStreamNotFound // deleted at once
+	}
+	if err := s.leads(ctx); err != nil {
+		return err
+	}
+	out.StreamInfo, out.DidCreate = s.info(), res.Changed
+	if res.Changed {
+		r.tenant.streamAdvisory(res.Stream, api.ActionEventCreate)
+	}
+	return nil
+}
+
+func (r *request) streamUpdate(ctx context.Context, out *api.StreamUpdateResponse) *api.Error {
+	var q api.StreamConfigRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	if q.Name != r.Stream {
+		return api.ErrStreamMismatch
+	}
+	e := r.tenant.e
+	for {
+		st, s, err := r.streamOf()
+		if err != nil {
+			return err
+		}
+		if err := s.leads(ctx); err != nil {
+			return err
+		}
+		cfg, err := api.CheckStreamUpdate(st.Config, &q.StreamConfig, e.streamLimits(), q.Pedantic)
+		if err == nil {
+			err = r.tenant.checkStream(cfg)
+		}
+		if err != nil {
+			return err
+		}
+		res, perr := e.meta.propose(ctx, &meta.Op{UpdateStream: &meta.UpdateStream{
+			Account: r.tenant.account.Name(), Config: cfg, Revision: st.Revision, Limits: r.tenant.metaLimits(),
+		}})
+		switch {
+		case perr != nil:
+			return wrap(perr)
+		case res.Err != nil:
+			return res.Err
+		case res.Stale:
+			continue
+		}
+		if err := s.configured(ctx); err != nil {
+			return err
+		}
+		out.StreamInfo = s.info()
+		if res.Changed {
+			r.tenant.streamAdvisory(res.Stream, api.ActionEventModify)
+		}
+		return nil
+	}
+}
+
+func (r *request) streamNames(_ context.Context, out *api.StreamNamesResponse) *api.Error {
+	var q api.StreamsRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	list := r.selected(&q)
+	var from, to int
+	out.Page, from, to = api.Turn(len(list), q.Offset, api.NamesPage)
+	for _, st := range list[from:to] {
+		out.Streams = append(out.Streams, st.Name())
+	}
+	return nil
+}
+
+// selected returns the streams that are asked for.
+func (r *request) selected(q *api.StreamsRequest) (list []*meta.Stream) {
+	r.tenant.e.meta.view(func(state *meta.State) {
+		for st := range state.Streams(r.tenant.account.Name()) {
+			if q.Selects(st.Config) {
+				list = append(list, st)
+			}
+		}
+	})
+	return list
+}
+
+func (r *request) streamList(ctx context.Context, out *api.StreamListResponse) *api.Error {
+	var q api.StreamsRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+	defer cancel()
+	list := r.selected(&q)
+	var from, to int
+	out.Page, from, to = api.Turn(len(list), q.Offset, api.ListPage)
+	for _, st := range list[from:to] {
+		s := r.tenant.e.stream(st.Group.ID)
+		switch {
+		case s == nil:
+		case s.leads(ctx) != nil:
+			out.Missing = append(out.Missing, st.Name())
+		default:
+			out.Streams = append(out.Streams, s.listed())
+		}
+	}
+	if from == to {
+		out.Total = 0
+	}
+	return nil
+}
+
+func (r *request) streamInfo(ctx context.Context, out *api.StreamInfoResponse) *api.Error {
+	var q api.StreamInfoRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	_, s, err := r.streamOf()
+	if err == nil {
+		err = s.leads(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	out.StreamInfo = s.info()
+	state := &out.StreamInfo.State
+	if q.DeletedDetails {
+		for d := range s.store.Deleted() {
+			for seq := d.First; seq <= d.Last && len(state.Deleted) < maxDeletedDetails; seq++ {
+				state.Deleted = append(state.Deleted, uint64(seq))
+			}
+		}
+	}
+	if q.SubjectsFilter != "" {
+		out.Page = s.subjects(&q, state)
+	}
+	return nil
+}
+
+// maxDeletedDetails bounds the numbers of deleted messages in a response.
+const maxDeletedDetails = 1 << 20
+
+// subjects fills in a page of the subjects that match the filter.
+func (s *stream) subjects(q *api.StreamInfoRequest, state *api.StreamState) api.Page {
+	n, offset := 0, max(q.Offset, 0)
+	state.Subjects = make(map[string]uint64)
+	for subj, of := range s.store.Subjects(q.SubjectsFilter) {
+		if n >= offset && len(state.Subjects) < api.SubjectsPage {
+			state.Subjects[string(subj)] = of.Messages
+		}
+		n++
+	}
+	return api.Page{Total: n, Offset: min(offset, n), Limit: api.SubjectsPage}
+}
+
+func (r *request) streamDelete(ctx context.Context, out *api.SuccessResponse) *api.Error {
+	if err := r.decode(nil); err != nil {
+		return err
+	}
+	res, err := r.tenant.e.meta.propose(ctx, &meta.Op{DeleteStream: &meta.DeleteStream{Account: r.tenant.account.Name(), Stream: r.Stream}})
+	switch {
+	case err != nil:
+		return wrap(err)
+	case res.Err != nil:
+		return res.Err
+	}
+	r.tenant.streamAdvisory(res.Stream, api.ActionEventDelete)
+	out.Success = true
+	return nil
+}
+
+func (r *request) streamPurge(ctx context.Context, out *api.StreamPurgeResponse) *api.Error {
+	var q api.StreamPurgeRequest
+	err := r.decode(&q)
+	if err == nil {
+		err = q.Check()
+	}
+	if err != nil {
+		return err
+	}
+	st, s, err := r.streamOf()
+	switch {
+	case err != nil:
+		return err
+	case st.Config.Sealed:
+		return api.ErrStreamSealed
+	case st.Config.DenyPurge:
+		return api.ErrStreamPurgeFailed.With("err", "stream purge not permitted")
+	}
+	done, err := s.carryOut(ctx, streamcore.AppendPurge(nil, q.Subject, store.Seq(q.Sequence), q.Keep))
+	if err != nil {
+		return err
+	}
+	out.Success, out.Purged = true, done.count
+	return nil
+}
+
+func (r *request) streamMsgGet(ctx context.Context, out *api.StreamMsgGetResponse) *api.Error {
+	var q api.MsgGetRequest
+	err := r.decode(&q)
+	if err == nil {
+		err = q.Check()
+	}
+	if err != nil {
+		return err
+	}
+	_, s, err := r.streamOf()
+	if err == nil {
+		err = s.leads(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	var m store.Message
+	switch gerr := s.get(&q, &m); {
+	case errors.Is(gerr, store.ErrNotFound):
+		return api.ErrNoMessageFound
+	case gerr != nil:
+		return api.ErrStreamMsgDeleteFailed.With("err", gerr)
+	}
+	out.Message = &api.StoredMsg{
+		Subject: string(m.Subject), Sequence: uint64(m.Seq), Data: m.Data, Time: time.Unix(0, m.Time).UTC(),
+	}
+	if !q.NoHeaders {
+		out.Message.Header = m.Header
+	}
+	return nil
+}
+
+// get fills in the message that is asked for.
+func (s *stream) get(q *api.MsgGetRequest, m *store.Message) error {
+	from := store.Seq(q.Seq)
+	if q.StartTime != nil {
+		from = s.store.At(q.StartTime.UnixNano())
+	}
+	switch {
+	case q.LastFor != "":
+		return s.store.Last(store.NewFilter(q.LastFor), 0, m)
+	case q.NextFor != "":
+		return s.store.Next(store.NewFilter(q.NextFor), max(from, 1), m)
+	case q.StartTime != nil:
+		return s.store.Next(nil, max(from, 1), m)
+	default:
+		return s.store.Load(from, m)
+	}
+}
+
+func (r *request) streamMsgDelete(ctx context.Context, out *api.SuccessResponse) *api.Error {
+	var q api.StreamMsgDeleteRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	st, s, err := r.streamOf()
+	switch {
+	case err != nil:
+		return err
+	case st.Config.Sealed:
+		return api.ErrStreamSealed
+	case st.Config.DenyDelete:
+		return api.ErrStreamMsgDeleteFailed.With("err", "message delete not permitted")
+	}
+	if _, err := s.carryOut(ctx, streamcore.AppendDelete(nil, store.Seq(q.Seq), !q.NoErase)); err != nil {
+		return err
+	}
+	out.Success = true
+	return nil
+}
+
+// carryOut has an op applied, and returns what it came to.
+func (s *stream) carryOut(ctx context.Context, op []byte) (*outcome, *api.Error) {
+	if err := s.leads(ctx); err != nil {
+		return nil, err
+	}
+	type answer struct {
+		o   *outcome
+		err error
+	}
+	got := make(chan answer, 1)
+	if err := s.propose(op, func(o *outcome, err error) { got <- answer{o, err} }); err != nil {
+		return nil, wrap(err)
+	}
+	select {
+	case a := <-got:
+		switch {
+		case a.err != nil:
+			return nil, wrap(a.err)
+		case a.o.err != nil:
+			return nil, a.o.err
+		}
+		return a.o, nil
+	case <-ctx.Done():
+		return nil, api.ErrClusterNotAvail
+	}
+}
+
+// configured waits until the configuration that is assigned is in force.
+func (s *stream) configured(ctx context.Context) *api.Error {
+	got := make(chan error, 1)
+	// Only the actor proposes it, so that of two changes the last one is the last.
+	s.tell(func(d *driver) {
+		d.changed, d.reconfigure = true, true
+		d.waiters = append(d.waiters, got)
+	})
+	select {
+	case err := <-got:
+		if err != nil {
+			return wrap(err)
+		}
+		s.openSubjects()
+		return nil
+	case <-ctx.Done():
+		return api.ErrClusterNotAvail
+	}
+}

@@ -1,0 +1,32 @@
+package jetstream
+
+import (
+	"testing"
+
+	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+)
+
+func TestPublishAndConsume(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem())
+		defer r.stop()
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
+		for i := range 3 {
+			if seq := r.store("s.a", "x"); seq != uint64(i+1) {
+				t.Fatalf("message %d got number %d", i+1, seq)
+			}
+		}
+		r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+		list := r.fetch("S", "C", 10)
+		if len(list) != 3 {
+			t.Fatalf("%d messages", len(list))
+		}
+		for i := range list {
+			r.ack(&list[i], "+ACK")
+		}
+		if in := r.consumerInfo("S", "C"); in.AckFloor.Stream != 3 || in.NumAckPending != 0 {
+			t.Errorf("%+v", in)
+		}
+	})
+}

@@ -1,0 +1,252 @@
+package jetstream
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nats-lite/nats-lite/server/account"
+	consumercore "github.com/nats-lite/nats-lite/server/jetstream/consumer"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+)
+
+// consumer is a consumer as it runs here. Its machine is what this type does as a
+// host.StateMachine; what it does while it leads is in consumer_driver.go.
+type consumer struct {
+	actor
+	member
+	e        *Engine
+	stream   *stream
+	id       raft.GroupID
+	assigned atomic.Pointer[meta.Consumer]
+
+	// Of the apply stage: the state, and what came of the last frame.
+	state  consumercore.State
+	result consumercore.Result
+	// frames and bytes were applied behind the newest full state, which is at fullAt.
+	frames int
+	bytes  int64
+
+	// compact is set when the log has become long.
+	compact atomic.Bool
+	// leading is whether this replica leads.
+	leading atomic.Bool
+	// started is closed when the group has been started, or could not be; err says
+	// why. ready is closed when it leads and has been created, or never will.
+	started, ready chan struct{}
+	readyOnce      sync.Once
+	err            error
+
+	mu    sync.Mutex
+	inbox consumerInbox
+	// life is the number of the engine: what an earlier one has proposed is not the
+	// present one's. It is changed by the actor's run alone.
+	life uint64
+	// info is what the engine said last.
+	info   atomic.Pointer[consumercore.Info]
+	closed bool
+	subs   []*account.Subscription
+	// watching is the deliver subject whose listeners are watched, until watched is
+	// called.
+	watching string
+	watched  func()
+
+	// Of the actor's run alone:
+	spare  consumerInbox
+	engine *consumercore.Engine
+	term   uint64
+	bound  bool
+	// fault is why the engine cannot go on.
+	fault error
+	// committed counts the proposals of the engine that were applied; marks are what
+	// waits for some. underway counts the proposals of all engines that are not settled.
+	committed consumercore.Mark
+	marks     []markWait
+	underway  int
+	// againAt is when another engine is to begin, tellAt when the stream is to be told
+	// again what the consumer is done with; 0 is never.
+	againAt, tellAt int64
+}
+
+// startConsumer starts a consumer in the background, once its stream is open.
+func (e *Engine) startConsumer(st *meta.Stream, assigned *meta.Consumer) {
+	s := e.stream(st.Group.ID)
+	if s == nil {
+		return
+	}
+	c := &consumer{e: e, stream: s, id: raft.GroupID(assigned.Group.ID), started: make(chan struct{}), ready: make(chan struct{})}
+	c.joined = make(chan struct{})
+	c.assigned.Store(assigned)
+	c.actor.init(e.stage, c)
+	s.mu.Lock()
+	_, there := s.consumers[assigned.Name()]
+	if there || s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.consumers[assigned.Name()] = c
+	s.mu.Unlock()
+	e.jobs.run(func() {
+		defer close(c.started)
+		select {
+		case <-s.led:
+		case <-e.ctx.Done():
+			c.err = errStopping
+		}
+		if c.err == nil {
+			e.jobs.turn(func() {
+				// It may serve before start returns: err stays as it is then.
+				if err := c.start(); err != nil {
+					c.err = err
+				}
+			})
+		}
+		if c.err == nil {
+			return
+		}
+		if !errors.Is(c.err, errStopping) && s.err == nil {
+			c.complain("it does not start", c.err)
+		}
+		c.settle()
+	})
+}
+
+// errStopping says that something was not done because the engine stops.
+var errStopping = errors.New("jetstream: stopping")
+
+func (c *consumer) start() (err error) {
+	if c.stream.err != nil {
+		return c.stream.err
+	}
+	if c.isClosed() {
+		return errStopping
+	}
+	assigned := c.assigned.Load()
+	if g, ok := c.e.cfg.Log.Group(c.id); ok && !assigned.Group.Memory {
+		// What is in front of the log's base is in the full state behind it.
+		c.at.Base = g.State().Base
+	}
+	return c.join(c.e, host.GroupConfig{ID: c.id, Machine: c, Memory: assigned.Group.Memory, Sole: true})
+}
+
+// consumer returns a running consumer, or nil.
+func (e *Engine) consumer(st *meta.Stream, assigned *meta.Consumer) *consumer {
+	s := e.stream(st.Group.ID)
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.consumers[assigned.Name()]; c != nil && c.id == raft.GroupID(assigned.Group.ID) {
+		return c
+	}
+	return nil
+}
+
+// Apply implements host.StateMachine.
+func (c *consumer) Apply(b *host.Batch) error {
+	from := 0
+	if c.state.Created() == 0 {
+		// The log may begin here, with the whole state somewhere in the batch.
+		for n, frame := range b.Proposals() {
+			if consumercore.IsFull(frame) {
+				from = n
+			}
+		}
+	}
+	for n, frame := range b.Proposals() {
+		if n < from {
+			continue
+		}
+		c.result.Reset()
+		if err := c.state.Apply(frame, &c.result); err != nil {
+			return err
+		}
+		c.frames++
+		c.bytes += int64(len(frame))
+		if consumercore.IsFull(frame) {
+			// The log need not have what is in front of this.
+			c.frames, c.bytes = 0, 0
+			<-c.joined
+			c.group.Checkpointed(b.Index - 1)
+		}
+		if len(c.result.Finished) > 0 && c.leading.Load() {
+			// When it begins to lead it tells all that it is done with.
+			c.finished(0, c.result.Finished)
+		}
+	}
+	c.passed(b)
+	if c.frames >= c.e.every.consumerFrames || c.bytes >= fullBytes {
+		c.compact.Store(true)
+	}
+	return nil
+}
+
+// fullBytes is after how many bytes of frames a consumer writes its whole state into
+// its log, if there are not enough frames for that before.
+const fullBytes = 1 << 20
+
+// LeaderChanged implements host.StateMachine.
+func (c *consumer) LeaderChanged(l host.Leadership) {
+	c.leading.Store(l.Leading)
+	if !l.Leading {
+		c.tell(func(in *consumerInbox) { in.lead, in.resign = nil, true })
+		return
+	}
+	<-c.joined
+	state := c.state.Clone()
+	c.tell(func(in *consumerInbox) { in.lead, in.term, in.resign = state, uint64(l.Term), false })
+}
+
+// Snapshot implements host.StateMachine.
+func (c *consumer) Snapshot() (host.Snapshot, error) { return nil, errNoImages }
+
+// Restore implements host.StateMachine.
+func (c *consumer) Restore(host.Position, host.Image) error { return errNoImages }
+
+// stop stops the consumer. Whoever waits for messages is told.
+func (c *consumer) stop() {
+	<-c.started
+	c.closeSubjects()
+	c.drain()
+	c.close(false)
+	if c.err == nil {
+		c.group.Stop()
+	}
+}
+
+// remove stops the consumer, and removes all that there is of it.
+func (c *consumer) remove() {
+	<-c.started
+	c.close(true)
+	var err error
+	if c.err != nil {
+		err = c.e.dropGroup(c.id)
+	} else {
+		err = c.group.Delete()
+	}
+	if err != nil {
+		c.complain("removing its log", err)
+	}
+}
+
+// deleteConsumer stops and removes a consumer in the background.
+func (e *Engine) deleteConsumer(st *meta.Stream, assigned *meta.Consumer) {
+	c := e.consumer(st, assigned)
+	if c == nil {
+		return
+	}
+	c.stream.mu.Lock()
+	delete(c.stream.consumers, assigned.Name())
+	c.stream.mu.Unlock()
+	c.closeSubjects()
+	c.stream.forget(assigned.Name())
+	e.jobs.run(c.remove)
+}
+
+func (c *consumer) complain(what string, err error) {
+	st := c.stream.assigned.Load()
+	c.e.cfg.Logger.Errorf("JetStream: consumer %s of stream %s, account %s: %s: %v", c.assigned.Load().Name(), st.Name(), st.Account, what, err)
+}

@@ -1,0 +1,245 @@
+package jetstream
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/account"
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	consumercore "github.com/nats-lite/nats-lite/server/jetstream/consumer"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/store"
+	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+)
+
+// openSubjects subscribes to what the consumer is spoken to on. It is called by the
+// actor's run, when it begins to lead.
+func (c *consumer) openSubjects(cfg *api.ConsumerConfig) {
+	st := c.stream.assigned.Load().Name()
+	c.mu.Lock()
+	if c.closed || len(c.subs) > 0 {
+		c.mu.Unlock()
+		return
+	}
+	add := func(kind letterKind, patterns ...string) {
+		for _, p := range patterns {
+			c.subs = append(c.subs, &account.Subscription{Subject: p, Handler: c.receive(kind)})
+		}
+	}
+	add(letterPull, api.OpConsumerNext.Subject(api.Prefix, st, cfg.Name))
+	if cfg.AckPolicy == api.AckExplicit || cfg.AckPolicy == api.AckAll {
+		add(letterAck, api.AckPatterns(st, cfg.Name)...)
+	}
+	if cfg.FlowControl {
+		add(letterFlow, api.FlowPatterns(st, cfg.Name)...)
+	}
+	reset := api.OpConsumerReset.Subject(api.Prefix, st, cfg.Name)
+	c.subs = append(c.subs, &account.Subscription{Subject: reset, Handler: c.stream.tenant.request})
+	subs := c.subs
+	c.mu.Unlock()
+	for _, sub := range subs {
+		if err := c.stream.tenant.account.Subscribe(sub); err != nil {
+			c.complain("listening to "+sub.Subject, err)
+		}
+	}
+}
+
+// closeSubjects ends listening, for good.
+func (c *consumer) closeSubjects() {
+	c.mu.Lock()
+	subs := c.subs
+	c.subs, c.closed = nil, true
+	watched := c.watched
+	c.watched = nil
+	c.mu.Unlock()
+	if watched != nil {
+		watched()
+	}
+	c.stream.tenant.account.UnsubscribeAll(subs)
+}
+
+// close ends the delivery, and waits for that.
+func (c *consumer) close(deleted bool) {
+	c.closeSubjects()
+	done := make(chan struct{})
+	c.tell(func(in *consumerInbox) {
+		in.calls = append(in.calls, func(w *worker, e *consumercore.Engine) {
+			if e != nil {
+				e.Close(deleted, &w.effects)
+				c.end()
+				c.carryOut(w)
+			}
+			close(done)
+		})
+	})
+	<-done
+	c.settle()
+}
+
+// drain waits until what has come is in the log, unless that takes long.
+func (c *consumer) drain() {
+	done := make(chan struct{})
+	c.tell(func(in *consumerInbox) {
+		in.calls = append(in.calls, func(w *worker, e *consumercore.Engine) {
+			if e != nil {
+				c.step(w)
+			}
+			if c.engine == nil {
+				close(done)
+				return
+			}
+			c.whenCommitted(c.engine.Mark(), func(bool) { close(done) })
+		})
+	})
+	t := c.e.cfg.Clock.NewTimer(drainTimeout)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C():
+	}
+}
+
+// drainTimeout bounds how long a consumer that stops waits for the log.
+const drainTimeout = time.Second
+
+// settle ends the waiting of those who wait for the consumer to serve.
+func (c *consumer) settle() { c.readyOnce.Do(func() { close(c.ready) }) }
+
+func (c *consumer) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// floor is up to where all is acknowledged, as far as is known.
+func (c *consumer) floor() store.Seq {
+	if i := c.info.Load(); i != nil {
+		return i.AckFloor.Stream
+	}
+	return 0
+}
+
+// bind tells the engine of a push consumer whether anybody listens.
+func (c *consumer) bind(w *worker) {
+	cfg := c.assigned.Load().Config
+	if c.engine == nil || !cfg.IsPush() {
+		return
+	}
+	c.watch(cfg.DeliverSubject)
+	bound := c.stream.tenant.hears(cfg.DeliverSubject, cfg.DeliverGroup)
+	if bound != c.bound {
+		c.bound = bound
+		c.engine.Bind(w.now, bound)
+	}
+}
+
+// watch has the actor run when listeners of a deliver subject come or go.
+func (c *consumer) watch(subject string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.watching == subject {
+		return
+	}
+	if c.watched != nil {
+		c.watched()
+	}
+	c.watching, c.watched = subject, c.stream.tenant.account.Watch(subject, c.wake)
+}
+
+// whenCommitted calls f when a mark of the engine is committed, or never will be. It is
+// called by the actor's run.
+func (c *consumer) whenCommitted(m consumercore.Mark, f func(ok bool)) {
+	c.marks = append(c.marks, markWait{m, f})
+}
+
+type markWait struct {
+	mark consumercore.Mark
+	then func(ok bool)
+}
+
+// settleMarks calls those whose mark is committed, or will not be.
+func (c *consumer) settleMarks() {
+	rest := c.marks[:0]
+	for _, m := range c.marks {
+		if c.engine == nil || m.mark <= c.committed {
+			m.then(c.engine != nil)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	clear(c.marks[len(rest):])
+	c.marks = rest
+}
+
+// finished tells the stream what the consumer is done with, on the consumer's apply
+// stage. What does not get there is told again.
+func (c *consumer) finished(floor store.Seq, ranges []store.Range) {
+	if c.assigned.Load().Config.Direct {
+		return
+	}
+	untold := func() { c.tell(func(in *consumerInbox) { in.untold = true }) }
+	op := streamcore.AppendAcked(nil, c.assigned.Load().Name(), floor, inOrder(ranges))
+	err := c.stream.propose(op, func(_ *outcome, err error) {
+		if err != nil {
+			untold()
+		}
+	})
+	if err != nil {
+		untold()
+	}
+}
+
+// inOrder returns ranges in order, of which none overlap.
+func inOrder(ranges []store.Range) []store.Range {
+	ranges = slices.Clone(ranges)
+	slices.SortFunc(ranges, func(a, b store.Range) int { return cmp.Compare(a.First, b.First) })
+	n := 0
+	for _, r := range ranges {
+		if n > 0 && r.First <= ranges[n-1].Last+1 {
+			ranges[n-1].Last = max(ranges[n-1].Last, r.Last)
+			continue
+		}
+		ranges[n] = r
+		n++
+	}
+	return ranges[:n]
+}
+
+// want tells the stream what a consumer wants, if the stream goes by that. One that is
+// to begin anew is done with all up to floor and with nothing behind it.
+func (s *stream) want(cfg *api.ConsumerConfig, floor store.Seq, anew bool) error {
+	switch {
+	case cfg.Direct:
+		return nil
+	case s.hasChores():
+		// One of them may be to forget a consumer of that name.
+		return host.ErrOverloaded
+	}
+	return s.propose(streamcore.AppendConsumer(nil, cfg.Name, floor, anew, cfg.Filters()), nil)
+}
+
+// forget tells the stream that a consumer is no more.
+func (s *stream) forget(name string) {
+	if s.assigned.Load().Config.Retention != api.RetainLimits {
+		s.order(streamcore.AppendConsumerGone(nil, name))
+	}
+}
+
+// forgetConsumers has the stream forget the consumers that it knows of and that were
+// deleted meanwhile. It is called on the stream's apply stage.
+func (s *stream) forgetConsumers() {
+	var gone []string
+	st := s.assigned.Load()
+	s.e.meta.view(func(*meta.State) {
+		for _, name := range s.core.Consumers() {
+			if st.Consumer(name) == nil {
+				gone = append(gone, name)
+			}
+		}
+	})
+	for _, name := range gone {
+		s.order(streamcore.AppendConsumerGone(nil, name))
+	}
+}

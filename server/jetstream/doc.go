@@ -1,0 +1,43 @@
+// Package jetstream is the engine of JetStream on a server: it runs the streams and
+// consumers that there are to be, connects them with subjects, and answers the
+// JetStream API.
+//
+//	         client ─▶ $JS.API.> ─▶ api ──propose──▶ meta group
+//	                                                     │ applied
+//	                                                     ▼
+//	                                   reconcile: start, change, stop assets
+//	                                     │                      │
+//	client ─▶ subjects ──▶ stream ──propose──▶ its group     consumer ──▶ its group
+//	             ▲           │  actor     stream.Core           │  actor
+//	             └──acks─────┘◀──applied─── + store.Store ──────┘ consumer.State
+//	                                            └── stored, removed ──▶ consumer.Engine
+//
+// # Groups
+//
+// Every stream and every consumer is a raft group of its own, and so is the set
+// of all of them (package meta). With one server they are groups of one: nothing
+// is done in another way then. What a group decides it decides while an entry is
+// applied, in a pure core; this package carries out what the leader's core wants
+// done.
+//
+// # Actors
+//
+// An asset has two sides. The machine is called by the host of raft groups, on its
+// apply stage. The driver exists where the asset leads; it is an actor, which is run
+// by a few workers when something has come for it, and costs nothing while
+// nothing does. Publishers, clients' requests and the machine put what they have
+// into its inbox, and never wait for it.
+//
+// # What is kept where
+//
+// Below the store directory:
+//
+//	raft/           the log of all groups (server/raft/wal)
+//	images/         images of other servers' replicas while they come in
+//	meta            the checkpoint of the meta group
+//	streams/ID/     a stream's messages and checkpoint, by the ID of its group
+//	lost/           what nobody knew what to do with
+//
+// A consumer has no file: from time to time it writes its whole state into its log,
+// which begins there from then on.
+package jetstream

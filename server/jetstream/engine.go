@@ -1,0 +1,368 @@
+package jetstream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-lite/nats-lite/internal/clock"
+	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/account"
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/store/file"
+	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+	"github.com/nats-lite/nats-lite/server/raft/wal"
+)
+
+// Config is what an Engine is made with.
+type Config struct {
+	// FS and Dir are where everything is kept.
+	FS    vfs.FS
+	Dir   string
+	Clock clock.Clock
+	// Host runs the raft groups, on Log. It is started and stopped by the caller,
+	// as Start and Stop say.
+	Host *host.Host
+	Log  *wal.Log
+	// Node is this server, Name and ServerID what it is called.
+	Node     raft.NodeID
+	Name     string
+	ServerID string
+	Version  string
+	// Domain is the JetStream domain, "" for none.
+	Domain string
+	// Strict refuses requests with members that are not known.
+	Strict bool
+	// MaxMemory and MaxFile bound what all streams hold, in bytes.
+	MaxMemory, MaxFile int64
+	// Limits are the server's for streams and consumers.
+	Limits Limits
+	// NewID returns an id that is never used again (a nuid).
+	NewID func() string
+	// Seed makes what is random.
+	Seed   uint64
+	Logger Logger
+}
+
+// Logger is told what an operator should know.
+type Logger interface {
+	Noticef(format string, args ...any)
+	Warnf(format string, args ...any)
+	Errorf(format string, args ...any)
+}
+
+// Limits are those of a server. 0 is no limit.
+type Limits struct {
+	MaxAckPending       int
+	MaxRequestBatch     int
+	DuplicateWindow     time.Duration
+	DefaultMaxConsumers int
+	// Requests bounds the API requests that wait; 0 is 10,000.
+	Requests int
+	// ConcurrentIO bounds what is opened, removed or made durable at once; 0 is a few
+	// per processor.
+	ConcurrentIO int
+	// Batches are those of publishing in batches.
+	Batches BatchLimits
+}
+
+// BatchLimits bound publishing in batches. 0 is what is built in.
+type BatchLimits struct {
+	// PerStream and Total bound the atomic batches that are open.
+	PerStream, Total int
+	// Messages bounds those of a batch, Timeout how long it stays open without one.
+	Messages int
+	Timeout  time.Duration
+}
+
+const (
+	defaultRequests = 10_000
+	// defaultBatches and maxFastBatches bound the batches of all streams.
+	defaultBatches = 1000
+	maxFastBatches = 50_000
+)
+
+// quota bounds something of which there may be so many. It implements
+// streamcore.Quota.
+type quota struct {
+	used atomic.Int64
+	max  int64
+}
+
+// Take implements streamcore.Quota.
+func (q *quota) Take() bool {
+	if q.used.Add(1) > q.max {
+		q.used.Add(-1)
+		return false
+	}
+	return true
+}
+
+// Return implements streamcore.Quota.
+func (q *quota) Return() { q.used.Add(-1) }
+
+// Engine is JetStream on one server.
+type Engine struct {
+	cfg   Config
+	stage *stage
+	meta  *metaGroup
+
+	mu sync.RWMutex
+	// accounts are those that may use JetStream, by name.
+	accounts map[string]*tenant
+	streams  map[uint64]*stream // by group
+	rand     *rand.Rand
+	closed   bool
+	requests requestQueue
+	usage    usage // of all accounts
+	// atomicBatches and fastBatches bound those of all streams.
+	atomicBatches, fastBatches quota
+	// cache is shared by the files of all streams; zones are those of schedules.
+	cache *file.Cache
+	zones streamcore.Zones
+	// ctx ends when the engine begins to stop.
+	ctx    context.Context
+	cancel context.CancelFunc
+	jobs   jobs
+	// every is checkpointEvery, but in tests.
+	every intervals
+}
+
+// intervals are after how much the state of a machine is made durable, so that its log
+// need not have what is in front.
+type intervals struct {
+	// streamBytes are those of a stream's ops, consumerFrames count a consumer's
+	// frames, metaOps what is done to assets.
+	streamBytes    int64
+	consumerFrames int
+	metaOps        int
+}
+
+var checkpointEvery = intervals{streamBytes: 32 << 20, consumerFrames: 2048, metaOps: 4096}
+
+const metaGroupID raft.GroupID = 1
+
+// New returns an engine on what is in the directory. Nothing runs before Start.
+func New(cfg Config) (*Engine, error) {
+	e := &Engine{
+		cfg: cfg, stage: newStage(cfg.Clock),
+		accounts: make(map[string]*tenant), streams: make(map[uint64]*stream),
+		rand:  rand.New(rand.NewPCG(cfg.Seed, 0x15)),
+		cache: file.NewCache(cacheBytes, 0), zones: time.LoadLocation, every: checkpointEvery,
+	}
+	e.jobs.turns = make(chan struct{}, cmp.Or(cfg.Limits.ConcurrentIO, 4*runtime.GOMAXPROCS(0)))
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	for _, dir := range []string{cfg.Dir, e.path("streams")} {
+		if err := cfg.FS.MkdirAll(dir); err != nil {
+			return nil, fmt.Errorf("jetstream: %w", err)
+		}
+	}
+	if err := errors.Join(vfs.SyncDir(cfg.FS, cfg.Dir), vfs.SyncDir(cfg.FS, filepath.Dir(cfg.Dir))); err != nil {
+		return nil, fmt.Errorf("jetstream: %w", err)
+	}
+	var err error
+	e.atomicBatches.max = int64(cmp.Or(cfg.Limits.Batches.Total, defaultBatches))
+	e.fastBatches.max = maxFastBatches
+	e.meta, err = openMeta(e)
+	return e, err
+}
+
+func (e *Engine) path(elem ...string) string {
+	return filepath.Join(append([]string{e.cfg.Dir}, elem...)...)
+}
+
+// Start begins to serve. The log and the host have been started, and Serve has told
+// which accounts there are. It waits until what there is serves, though not for ever:
+// clients that come before that would be told that nobody listens.
+func (e *Engine) Start() error {
+	e.stage.start(runtime.GOMAXPROCS(0))
+	if err := e.meta.start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, startTimeout)
+	defer cancel()
+	select {
+	case <-e.meta.ready:
+	case <-ctx.Done():
+	}
+	e.mu.RLock()
+	streams := slices.Collect(maps.Values(e.streams))
+	e.mu.RUnlock()
+	for _, s := range streams {
+		if s.leads(ctx) != nil {
+			continue
+		}
+		for _, c := range s.consumerList() {
+			if c.serves(ctx) != nil && ctx.Err() != nil {
+				break
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		e.cfg.Logger.Warnf("JetStream: some assets have not started after %v", startTimeout)
+	}
+	return nil
+}
+
+// startTimeout bounds how long Start waits for what there is.
+const startTimeout = 10 * time.Second
+
+// Stop ends serving, and writes checkpoints so that the next start is quick. When it
+// returns nothing of the engine runs any more. The host is stopped behind it.
+func (e *Engine) Stop() {
+	e.mu.Lock()
+	e.closed = true
+	tenants := slices.Collect(maps.Values(e.accounts))
+	e.mu.Unlock()
+	for _, t := range tenants {
+		t.close()
+	}
+	// Who waits for something gives up, and no asset comes or goes from here on.
+	e.cancel()
+	e.meta.stop()
+	e.jobs.finish()
+	e.mu.RLock()
+	streams := slices.Collect(maps.Values(e.streams))
+	e.mu.RUnlock()
+	var wg sync.WaitGroup
+	for _, s := range streams {
+		wg.Go(s.stop)
+	}
+	wg.Wait()
+	e.stage.stop()
+	e.requests.finish()
+}
+
+// cacheBytes bounds the parts of stream files in memory.
+const cacheBytes = 64 << 20
+
+// deleteIdle deletes a consumer that nobody uses.
+func (e *Engine) deleteIdle(c *consumer) {
+	st, assigned := c.stream.assigned.Load(), c.assigned.Load()
+	e.jobs.run(func() {
+		res, err := e.meta.propose(e.ctx, &meta.Op{DeleteConsumer: &meta.DeleteConsumer{
+			Account: st.Account, Stream: st.Name(), Consumer: assigned.Name(), Group: assigned.Group.ID,
+		}})
+		switch {
+		case e.ctx.Err() != nil:
+		case err != nil:
+			c.complain("deleting it, for nobody uses it", err)
+		case res.Changed:
+			c.stream.tenant.consumerAdvisory(st, assigned, api.ActionEventDelete)
+		}
+	})
+}
+
+// clearAway removes what is left of assets that were deleted when the server ended
+// before it had removed them. What nobody knows of it moves away: only a deletion that
+// is committed removes anything.
+func (e *Engine) clearAway(state *meta.State) {
+	assigned := make(map[raft.GroupID]bool)
+	dirs := make(map[string]bool)
+	for acc := range state.Accounts() {
+		for st := range state.Streams(acc) {
+			assigned[raft.GroupID(st.Group.ID)] = true
+			dirs[filepath.Base(e.streamDir(st.Group.ID))] = true
+			for c := range st.Consumers() {
+				assigned[raft.GroupID(c.Group.ID)] = true
+			}
+		}
+	}
+	for _, g := range e.cfg.Log.Groups() {
+		if assigned[g.ID] || !state.Made(uint64(g.ID)) {
+			continue
+		}
+		if err := e.dropGroup(g.ID); err != nil {
+			e.cfg.Logger.Errorf("JetStream: removing group %d from the log: %v", g.ID, err)
+		}
+	}
+	list, err := e.cfg.FS.List(e.path("streams"))
+	if err != nil {
+		e.cfg.Logger.Errorf("JetStream: looking for streams: %v", err)
+		return
+	}
+	for _, entry := range list {
+		if dirs[entry.Name] {
+			continue
+		}
+		path := e.path("streams", entry.Name)
+		id, err := strconv.ParseUint(entry.Name, 16, 64)
+		if err == nil && state.Made(id) && entry.Name == filepath.Base(e.streamDir(id)) {
+			if err := e.cfg.FS.RemoveAll(path); err != nil {
+				e.cfg.Logger.Errorf("JetStream: removing what is left of a deleted stream: %v", err)
+			}
+			continue
+		}
+		err = errors.Join(e.cfg.FS.MkdirAll(e.path("lost")), e.cfg.FS.Rename(path, e.path("lost", entry.Name)))
+		e.cfg.Logger.Warnf("JetStream: %s belongs to no stream and is put aside: %v", path, err)
+	}
+}
+
+// dropGroup removes a group that does not run from the log, if it is there.
+func (e *Engine) dropGroup(id raft.GroupID) error {
+	if _, ok := e.cfg.Log.Group(id); !ok {
+		return nil
+	}
+	return e.cfg.Log.Append(wal.Write{Group: id, Delete: true})
+}
+
+// self is who this server is in new groups.
+func (e *Engine) self() raft.PeerID { return raft.MakePeerID(e.cfg.Node, e.cfg.Log.Incarnation()) }
+
+func (e *Engine) now() int64 { return e.cfg.Clock.Now().UnixNano() }
+
+// newRand returns a source of randomness for one asset.
+func (e *Engine) newRand() *rand.Rand {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return rand.New(rand.NewPCG(e.rand.Uint64(), e.rand.Uint64()))
+}
+
+// stream returns a running stream by its group, or nil.
+func (e *Engine) stream(group uint64) *stream {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.streams[group]
+}
+
+// Serve sets the accounts that may use JetStream, with their limits, and those that
+// are told that they may not. It may be called again.
+func (e *Engine) Serve(accounts map[*account.Account]AccountLimits, others []*account.Account) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range others {
+		if err := refuse(a); err != nil {
+			return err
+		}
+	}
+	for a, l := range accounts {
+		t := e.accounts[a.Name()]
+		if t == nil || t.account != a {
+			t = newTenant(e, a)
+			e.accounts[a.Name()] = t
+		}
+		t.limits.Store(&l)
+		if err := t.open(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assigned returns what is assigned to a name, if that is there.
+func (e *Engine) assigned(acc, name string) *meta.Stream {
+	return e.meta.stream(acc, name)
+}

@@ -1,0 +1,187 @@
+package jetstream
+
+import (
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+)
+
+// What follows is for monitoring: it changes nothing, and tells how things are.
+
+// Ready reports whether it is known which assets there are.
+func (e *Engine) Ready() bool {
+	select {
+	case <-e.meta.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// Figures are what the engine holds as a whole.
+type Figures struct {
+	// Memory and File are in bytes, as are what streams have reserved.
+	Memory, File                 uint64
+	ReservedMemory, ReservedFile uint64
+	Streams, StreamsLed          int
+	Consumers, ConsumersLed      int
+	Messages, Bytes              uint64
+	API                          api.Stats
+}
+
+// Figures sums up what is here.
+func (e *Engine) Figures() (f Figures) {
+	f.Memory, f.File = uint64(e.usage.of(api.MemoryStorage)), uint64(e.usage.of(api.FileStorage))
+	f.API.Level = api.Level
+	for _, t := range e.tenants() {
+		f.API.Total += t.requests.Load()
+		f.API.Errors += t.failures.Load()
+		f.API.Inflight += uint64(max(t.inflight.Load(), 0))
+		u := e.meta.usage(t.account.Name())
+		f.ReservedMemory += uint64(u.ReservedMemory)
+		f.ReservedFile += uint64(u.ReservedFile)
+	}
+	e.mu.RLock()
+	streams := make([]*stream, 0, len(e.streams))
+	for _, s := range e.streams {
+		streams = append(streams, s)
+	}
+	e.mu.RUnlock()
+	for _, s := range streams {
+		f.Streams++
+		if s.leading.Load() != 0 {
+			f.StreamsLed++
+		}
+		if s.isOpen() {
+			at := s.store.State()
+			f.Messages += at.Messages
+			f.Bytes += at.Bytes
+		}
+		for _, c := range s.consumerList() {
+			if c.assigned.Load().Config.Direct {
+				continue
+			}
+			f.Consumers++
+			if c.info.Load() != nil {
+				f.ConsumersLed++
+			}
+		}
+	}
+	return f
+}
+
+// tenants returns the accounts that the engine knows.
+func (e *Engine) tenants() []*tenant {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	list := make([]*tenant, 0, len(e.accounts))
+	for _, t := range e.accounts {
+		list = append(list, t)
+	}
+	return list
+}
+
+// AccountFigures are what an account uses.
+type AccountFigures struct {
+	Name         string
+	Limits       AccountLimits
+	Memory, File uint64
+	API          api.Stats
+}
+
+// Accounts returns the accounts that may use JetStream, in any order.
+func (e *Engine) Accounts() (list []AccountFigures) {
+	for _, t := range e.tenants() {
+		if len(t.subs) == 0 {
+			continue
+		}
+		list = append(list, AccountFigures{
+			Name: t.account.Name(), Limits: *t.limits.Load(),
+			Memory: uint64(t.usage.of(api.MemoryStorage)), File: uint64(t.usage.of(api.FileStorage)),
+			API: api.Stats{Level: api.Level, Total: t.requests.Load(), Errors: t.failures.Load(), Inflight: uint64(max(t.inflight.Load(), 0))},
+		})
+	}
+	return list
+}
+
+// StreamView is a stream as monitoring sees it.
+type StreamView struct {
+	Name    string
+	Leading bool
+	// Trouble is why it can not be relied on, nil if all is well.
+	Trouble error
+	// Info is nil while the stream is not open.
+	Info      func() *api.StreamInfo
+	Consumers iter.Seq[ConsumerView]
+}
+
+// ConsumerView is a consumer as monitoring sees it.
+type ConsumerView struct {
+	Name    string
+	Direct  bool
+	Trouble error
+	Info    func() *api.ConsumerInfo
+}
+
+var errNotOpen = errors.New("is not open yet")
+
+// Streams gives the streams of an account by name, or the one of that name.
+func (e *Engine) Streams(acc, name string) iter.Seq[StreamView] {
+	return func(yield func(StreamView) bool) {
+		var list []*meta.Stream
+		e.meta.view(func(state *meta.State) {
+			if name == "" {
+				list = slices.Collect(state.Streams(acc))
+			} else if st := state.Stream(acc, name); st != nil {
+				list = []*meta.Stream{st}
+			}
+		})
+		for _, st := range list {
+			if s := e.stream(st.Group.ID); s != nil && !yield(s.view(st)) {
+				return
+			}
+		}
+	}
+}
+
+func (s *stream) view(st *meta.Stream) StreamView {
+	v := StreamView{
+		Name: st.Name(), Leading: s.leading.Load() != 0,
+		Info: func() *api.StreamInfo {
+			if !s.isOpen() {
+				return nil
+			}
+			return s.listed()
+		},
+		Consumers: func(yield func(ConsumerView) bool) {
+			var list []*meta.Consumer
+			s.e.meta.view(func(*meta.State) { list = slices.Collect(st.Consumers()) })
+			for _, assigned := range list {
+				if c := s.e.consumer(st, assigned); c != nil && !yield(c.view(assigned)) {
+					return
+				}
+			}
+		},
+	}
+	select {
+	case <-s.opened:
+		v.Trouble = s.err
+	default:
+		v.Trouble = errNotOpen
+	}
+	return v
+}
+
+func (c *consumer) view(assigned *meta.Consumer) ConsumerView {
+	v := ConsumerView{Name: assigned.Name(), Direct: assigned.Config.Direct, Info: c.describe}
+	select {
+	case <-c.started:
+		v.Trouble = c.err
+	default:
+		v.Trouble = errNotOpen
+	}
+	return v
+}

@@ -1,0 +1,229 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+	"github.com/nats-lite/nats-lite/server/raft/wal"
+)
+
+// metaGroup is the group that decides which assets there are. It implements
+// host.StateMachine.
+type metaGroup struct {
+	member
+	e *Engine
+
+	mu    sync.RWMutex
+	state *meta.State
+	// live is set when all is applied that was committed before this server
+	// started. Assets are not touched before: some may have been deleted since.
+	live bool
+	// ready is closed then.
+	ready chan struct{}
+
+	// The rest belongs to the apply stage. since counts the ops behind the
+	// checkpoint, skipped those that were not understood.
+	since, skipped int
+}
+
+const (
+	metaName     = "meta"
+	maxMetaBytes = 1 << 30
+)
+
+// openMeta reads the checkpoint.
+func openMeta(e *Engine) (*metaGroup, error) {
+	m := &metaGroup{e: e, state: &meta.State{}, ready: make(chan struct{})}
+	m.joined = make(chan struct{})
+	b, err := vfs.ReadFile(e.cfg.FS, e.path(metaName), maxMetaBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err == nil {
+		err = m.decode(b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: %s: %w", e.path(metaName), err)
+	}
+	return m, nil
+}
+
+// The file has a magic, the CRC32C of what follows, the position and the state.
+var (
+	metaMagic  = []byte("NLJSMETA")
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	errDamaged = errors.New("the checkpoint is damaged")
+)
+
+func (m *metaGroup) encode() []byte {
+	b := append([]byte(nil), metaMagic...)
+	b = append(b, 0, 0, 0, 0)
+	b = appendPosition(b, &m.at)
+	b = m.state.Append(b)
+	binary.LittleEndian.PutUint32(b[len(metaMagic):], crc32.Checksum(b[len(metaMagic)+4:], castagnoli))
+	return b
+}
+
+func (m *metaGroup) decode(b []byte) error {
+	n := len(metaMagic)
+	if len(b) < n+4 || string(b[:n]) != string(metaMagic) || binary.LittleEndian.Uint32(b[n:]) != crc32.Checksum(b[n+4:], castagnoli) {
+		return errDamaged
+	}
+	at, rest, err := decodePosition(b[n+4:])
+	if err != nil {
+		return err
+	}
+	if m.state, err = meta.Decode(rest); err != nil {
+		return err
+	}
+	m.at = at
+	return nil
+}
+
+// start starts the group.
+func (m *metaGroup) start() (err error) {
+	return m.join(m.e, host.GroupConfig{ID: metaGroupID, Machine: m, Sole: true})
+}
+
+// startGroup starts this server's replica of a group of one.
+func (e *Engine) startGroup(cfg host.GroupConfig) (*host.Group, error) {
+	_, there := e.cfg.Log.Group(cfg.ID)
+	if there && !cfg.Memory {
+		return e.cfg.Host.Open(cfg)
+	}
+	if there {
+		// What was in memory is gone, and there is nobody else who has it: the group
+		// begins anew. Nobody else has met its replica either, so that it may have the
+		// same identity.
+		gone := make(chan error, 1)
+		if err := e.cfg.Log.Append(wal.Write{Group: cfg.ID, Delete: true, Done: func(err error) { gone <- err }}); err != nil {
+			return nil, err
+		}
+		if err := <-gone; err != nil {
+			return nil, err
+		}
+	}
+	cfg.Peers = []raft.PeerID{e.self()}
+	return e.cfg.Host.Create(cfg)
+}
+
+func (m *metaGroup) stop() {
+	if m.group == nil {
+		return
+	}
+	m.group.Stop()
+	if m.since > 0 {
+		m.checkpoint()
+	}
+}
+
+// checkpoint makes the state durable. Without it the log is longer.
+func (m *metaGroup) checkpoint() {
+	<-m.joined
+	if err := vfs.WriteFile(m.e.cfg.FS, m.e.path(metaName), m.encode()); err != nil {
+		m.e.cfg.Logger.Errorf("JetStream: the checkpoint of assets: %v", err)
+		return
+	}
+	m.since = 0
+	m.group.Checkpointed(m.at.Base.Index)
+}
+
+// Apply implements host.StateMachine.
+func (m *metaGroup) Apply(b *host.Batch) error {
+	for n, data := range b.Proposals() {
+		op, err := meta.DecodeOp(data)
+		if err != nil {
+			m.skipped++
+			m.e.cfg.Logger.Errorf("JetStream: entry %d about assets is skipped: %v", b.Index, err)
+			continue
+		}
+		m.mu.Lock()
+		r := m.state.Apply(op, b.Time)
+		live := m.live
+		m.mu.Unlock()
+		m.since++
+		if live && r.Changed {
+			m.e.follow(op, &r)
+		}
+		b.SetResult(n, r)
+	}
+	m.passed(b)
+	if m.since >= m.e.every.metaOps {
+		m.checkpoint()
+	}
+	return nil
+}
+
+// LeaderChanged implements host.StateMachine.
+func (m *metaGroup) LeaderChanged(l host.Leadership) {
+	<-m.joined
+	m.mu.Lock()
+	first := l.Leading && !m.live
+	m.live = m.live || l.Leading
+	m.mu.Unlock()
+	if first {
+		m.e.startAll(m.state)
+		close(m.ready)
+	}
+}
+
+var errNoImages = errors.New("jetstream: images are for other servers, and there are none")
+
+// Snapshot implements host.StateMachine.
+func (m *metaGroup) Snapshot() (host.Snapshot, error) { return nil, errNoImages }
+
+// Restore implements host.StateMachine.
+func (m *metaGroup) Restore(host.Position, host.Image) error { return errNoImages }
+
+// proposeTimeout is how long a request waits for what it has proposed.
+const proposeTimeout = 10 * time.Second
+
+// propose has an op carried out, and returns what came of it.
+func (m *metaGroup) propose(ctx context.Context, op *meta.Op) (meta.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
+	defer cancel()
+	got := make(chan host.Outcome, 1)
+	err := m.group.Propose(host.Proposal{Data: op.Append(nil), Done: func(o host.Outcome) { got <- o }})
+	if err != nil {
+		return meta.Result{}, err
+	}
+	select {
+	case o := <-got:
+		r, _ := o.Result.(meta.Result)
+		return r, failure(&o)
+	case <-ctx.Done():
+		return meta.Result{}, api.ErrClusterNotAvail
+	}
+}
+
+// stream returns what is assigned to a name, or nil.
+func (m *metaGroup) stream(acc, name string) *meta.Stream {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.state.Stream(acc, name)
+}
+
+// view lets f look at the state.
+func (m *metaGroup) view(f func(*meta.State)) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	f(m.state)
+}
+
+// usage returns what an account has.
+func (m *metaGroup) usage(acc string) meta.Usage {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.state.Usage(acc)
+}

@@ -1,0 +1,80 @@
+package jetstream
+
+import (
+	"bytes"
+	"errors"
+	"syscall"
+	"time"
+
+	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/raft"
+)
+
+// A stream whose store could not take what was committed stands still: its group is
+// halted, and it refuses what is published. If that was because the disk is full, it
+// begins again as after a restart of the server, when there is space: from its
+// checkpoint and the log behind it. Nothing else is tried again, for what a disk has
+// failed to keep once is not to be trusted.
+
+const (
+	// spaceEvery is how often a full disk is looked at.
+	spaceEvery = 2 * time.Second
+	// spaceNeeded is how much room there has to be before a stream begins again.
+	spaceNeeded = 1 << 20
+)
+
+// fail notes that the core and the store are not what they should be. It is called on
+// the apply stage.
+func (s *stream) fail(err error) {
+	s.failed = true
+	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		return
+	}
+	s.e.jobs.run(func() {
+		for {
+			t := s.e.cfg.Clock.NewTimer(spaceEvery)
+			select {
+			case <-t.C():
+			case <-s.e.ctx.Done():
+				t.Stop()
+				return
+			}
+			if s.isClosed() {
+				return
+			}
+			if s.e.hasSpace() {
+				s.e.restart(s)
+				return
+			}
+		}
+	})
+}
+
+// hasSpace finds out whether something can be written.
+func (e *Engine) hasSpace() bool {
+	path := e.path("space")
+	err := vfs.WriteFile(e.cfg.FS, path, bytes.Repeat([]byte{1}, spaceNeeded))
+	return errors.Join(err, e.cfg.FS.RemoveAll(path)) == nil
+}
+
+// restart has another stream take the place of one, with the same group and files. It
+// is done where assets come and go, on the apply stage of their group.
+func (e *Engine) restart(s *stream) {
+	e.meta.group.ReadIndex(func(_ raft.Index, err error) {
+		st := s.assigned.Load()
+		e.mu.Lock()
+		if err != nil || e.closed || e.streams[st.Group.ID] != s {
+			e.mu.Unlock()
+			return
+		}
+		next := e.newStreamLocked(st)
+		e.mu.Unlock()
+		e.jobs.run(func() {
+			s.stop()
+			next.start()
+		})
+		for c := range st.Consumers() {
+			e.startConsumer(st, c)
+		}
+	})
+}

@@ -1,0 +1,181 @@
+package jetstream
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+)
+
+// left returns the numbers of the messages of a stream.
+func (r *rig) left(stream string) (list []uint64) {
+	r.t.Helper()
+	synctest.Wait()
+	for seq := uint64(1); seq <= r.info(stream).State.LastSeq; seq++ {
+		if _, err := r.get(stream, seq); err == nil {
+			list = append(list, seq)
+		}
+	}
+	return list
+}
+
+func (r *rig) wantLeft(why, stream string, want ...uint64) {
+	r.t.Helper()
+	if got := r.left(stream); !slices.Equal(got, want) {
+		r.t.Errorf("%s: %v are in the stream, want %v", why, got, want)
+	}
+}
+
+// A work queue keeps what is not acknowledged, in whatever order it is.
+func TestWorkQueue(t *testing.T) {
+	eachEnd(t, func(t *testing.T, again func(*rig) *rig) {
+		r := newRig(t, vfs.NewMem())
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}, Retention: api.RetainWorkQueue})
+		r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit, AckWait: time.Minute})
+		for i := range 10 {
+			r.store("s", fmt.Sprint(i+1))
+		}
+		list := r.fetch("S", "C", 10)
+		// They may come to the consumer at once.
+		for _, i := range []int{7, 4, 5, 2, 9} {
+			r.send(list[i].reply, "", []byte("+ACK"))
+		}
+		r.wantLeft("out of order", "S", 1, 2, 4, 7, 9)
+		r.ack(&list[0], "+TERM")
+		r = again(r)
+		r.wantLeft("after a restart", "S", 2, 4, 7, 9)
+		time.Sleep(2 * time.Minute)
+		list = r.fetch("S", "C", 10)
+		if got := seqs(list); !slices.Equal(got, []uint64{2, 4, 7, 9}) {
+			t.Fatalf("%v come again", got)
+		}
+		for _, i := range []int{3, 1, 2, 0} {
+			r.send(list[i].reply, "", []byte("+ACK"))
+		}
+		r.wantLeft("at the end", "S")
+		r = again(r)
+		defer r.stop()
+		if got := r.store("s", "next"); got != 11 {
+			t.Errorf("the next message has number %d", got)
+		}
+	})
+}
+
+// What was delivered too often stays, although the consumer goes on behind it.
+func TestMaxDeliverStays(t *testing.T) {
+	for _, retention := range []api.Retention{api.RetainWorkQueue, api.RetainInterest} {
+		t.Run(retention.String(), func(t *testing.T) {
+			eachEnd(t, func(t *testing.T, again func(*rig) *rig) {
+				r := newRig(t, vfs.NewMem())
+				r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}, Retention: retention})
+				r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit, AckWait: time.Minute, MaxDeliver: 1})
+				for range 3 {
+					r.store("s", "x")
+				}
+				list := r.fetch("S", "C", 1)
+				late := list[0]
+				time.Sleep(2 * time.Minute)
+				list = r.fetch("S", "C", 2)
+				if got := seqs(list); !slices.Equal(got, []uint64{2, 3}) {
+					t.Fatalf("%v come", got)
+				}
+				r.ack(&list[0], "+ACK")
+				r.ack(&list[1], "+ACK")
+				r.wantLeft("acknowledged behind it", "S", 1)
+				r = again(r)
+				r.consumerInfo("S", "C")
+				r.wantLeft("after a restart", "S", 1)
+				r.ack(&late, "+ACK")
+				r.wantLeft("acknowledged late", "S")
+				r.stop()
+			})
+		})
+	}
+}
+
+// A stream that retains by interest goes by what its consumers want at the moment.
+func TestInterest(t *testing.T) {
+	eachEnd(t, func(t *testing.T, again func(*rig) *rig) {
+		r := newRig(t, vfs.NewMem())
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s.>"}, Retention: api.RetainInterest})
+		r.store("s.a", "unwanted")
+		r.wantLeft("nobody is there", "S")
+		c := api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit, FilterSubject: "s.a", AckWait: time.Minute}
+		r.consume("S", &c)
+		r.store("s.a", "2")
+		r.store("s.b", "3")
+		r.wantLeft("s.a is wanted", "S", 2)
+		c.FilterSubject = "s.b"
+		r.consume("S", &c)
+		r.store("s.a", "4")
+		r.store("s.b", "5")
+		r.wantLeft("s.b is wanted", "S", 5)
+		d := api.ConsumerConfig{Name: "D", Durable: "D", AckPolicy: api.AckExplicit, AckWait: time.Minute}
+		r.consume("S", &d)
+		r.store("s.c", "6")
+		r = again(r)
+		r.wantLeft("after a restart", "S", 5, 6)
+		for _, c := range []string{"C", "D"} {
+			for _, m := range r.fetch("S", c, 5) {
+				r.ack(&m, "+ACK")
+			}
+		}
+		r.wantLeft("all is acknowledged", "S")
+		r.store("s.c", "7")
+		must[api.SuccessResponse](r, subjectOf(api.OpConsumerDelete, "S", "D"), nil)
+		r.wantLeft("who wanted it is gone", "S")
+		// One that comes again under its name begins anew.
+		r.store("s.b", "8")
+		if m := r.fetch("S", "C", 5); len(m) != 1 || m[0].StreamSeq != 8 {
+			t.Fatalf("got %v", seqs(m))
+		}
+		r.consume("S", &d)
+		r.store("s.b", "9")
+		must[api.SuccessResponse](r, subjectOf(api.OpConsumerDelete, "S", "C"), nil)
+		r.wantLeft("D wants what was there", "S", 8, 9)
+		must[api.SuccessResponse](r, subjectOf(api.OpConsumerDelete, "S", "D"), nil)
+		r = again(r)
+		r.wantLeft("nobody is left", "S")
+		r.store("s.b", "unwanted")
+		r.wantLeft("nobody is left, still", "S")
+		r.stop()
+	})
+}
+
+// A stream that begins to retain by interest keeps what its consumers have not
+// acknowledged.
+func TestBecomesInterest(t *testing.T) {
+	eachEnd(t, func(t *testing.T, again func(*rig) *rig) {
+		r := newRig(t, vfs.NewMem())
+		c := api.StreamConfig{Name: "S", Subjects: []string{"s"}}
+		r.create(&c)
+		r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit, AckWait: time.Minute})
+		for range 5 {
+			r.store("s", "x")
+		}
+		list := r.fetch("S", "C", 4)
+		for _, i := range []int{0, 1, 3} {
+			r.ack(&list[i], "+ACK")
+		}
+		c.Retention = api.RetainInterest
+		r.update(&c)
+		r.consumerInfo("S", "C")
+		synctest.Wait()
+		time.Sleep(2 * pause)
+		r.wantLeft("changed", "S", 3, 5)
+		r = again(r)
+		defer r.stop()
+		r.consumerInfo("S", "C")
+		r.wantLeft("after a restart", "S", 3, 5)
+		r.store("s", "6")
+		time.Sleep(2 * time.Minute)
+		for _, m := range r.fetch("S", "C", 5) {
+			r.ack(&m, "+ACK")
+		}
+		r.wantLeft("all is acknowledged", "S")
+	})
+}

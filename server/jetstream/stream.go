@@ -1,0 +1,370 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/store"
+	"github.com/nats-lite/nats-lite/server/jetstream/store/file"
+	"github.com/nats-lite/nats-lite/server/jetstream/store/mem"
+	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+)
+
+// stream is a stream as it runs here. Its machine is what this type does as a
+// host.StateMachine; its driver is in stream_driver.go.
+type stream struct {
+	actor
+	member
+	e      *Engine
+	tenant *tenant
+	id     raft.GroupID
+	// assigned is what the stream is to be like; the store is set when it
+	// has been opened.
+	assigned atomic.Pointer[meta.Stream]
+	store    store.Store
+
+	// The rest up to mu belongs to the apply stage.
+	core    *streamcore.Core
+	result  streamcore.Result
+	message store.Message
+	// since is how many bytes were applied behind the checkpoint, held how many are
+	// counted in the usage. failed is set when the core and the store are not what
+	// they should be.
+	since  int64
+	held   int64
+	failed bool
+
+	// committing is whether a checkpoint is on its way, commits waits for it.
+	committing atomic.Bool
+	commits    sync.WaitGroup
+	// leading is the term in which this replica leads, 0 if it does not.
+	leading atomic.Uint64
+	// opened is closed when the stream has been opened, or could not be; err says
+	// why. led is closed when it leads for the first time.
+	opened, led chan struct{}
+	ledOnce     sync.Once
+	err         error
+	// listening is held while subscriptions come and go.
+	listening sync.Mutex
+
+	driver
+}
+
+// startAll starts what there is to be.
+func (e *Engine) startAll(state *meta.State) {
+	for acc := range state.Accounts() {
+		for st := range state.Streams(acc) {
+			e.startStream(st)
+			for c := range st.Consumers() {
+				e.startConsumer(st, c)
+			}
+		}
+	}
+	e.clearAway(state)
+}
+
+// follow does what has come of an op about assets.
+func (e *Engine) follow(op *meta.Op, r *meta.Result) {
+	switch {
+	case op.CreateStream != nil:
+		e.startStream(r.Stream)
+	case op.UpdateStream != nil:
+		if s := e.stream(r.Stream.Group.ID); s != nil {
+			s.assigned.Store(r.Stream)
+			s.tell(func(d *driver) { d.changed, d.reconfigure = true, true })
+		}
+	case op.DeleteStream != nil:
+		e.deleteStream(r.Stream)
+	case op.CreateConsumer != nil:
+		e.startConsumer(r.Stream, r.Consumer)
+	case op.UpdateConsumer != nil:
+		if c := e.consumer(r.Stream, r.Consumer); c != nil {
+			c.assigned.Store(r.Consumer)
+			c.tell(func(in *consumerInbox) { in.updated = true })
+		}
+	case op.DeleteConsumer != nil:
+		e.deleteConsumer(r.Stream, r.Consumer)
+	}
+}
+
+// startStream starts a stream in the background.
+func (e *Engine) startStream(st *meta.Stream) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || e.streams[st.Group.ID] != nil {
+		return
+	}
+	s := e.newStreamLocked(st)
+	e.jobs.run(s.start)
+}
+
+func (e *Engine) newStreamLocked(st *meta.Stream) *stream {
+	s := &stream{
+		e: e, id: raft.GroupID(st.Group.ID), tenant: e.tenantLocked(st.Account),
+		opened: make(chan struct{}), led: make(chan struct{}),
+	}
+	s.joined = make(chan struct{})
+	s.assigned.Store(st)
+	s.actor.init(e.stage, s)
+	s.driver.init()
+	e.streams[st.Group.ID] = s
+	return s
+}
+
+// start opens the stream.
+func (s *stream) start() {
+	defer close(s.opened)
+	var err error
+	s.e.jobs.turn(func() { err = s.open() })
+	if err == nil {
+		return // it may lead already
+	}
+	s.err = err
+	s.complain("it does not start", err)
+	s.ledOnce.Do(func() { close(s.led) })
+}
+
+// open opens the store and starts the group.
+func (s *stream) open() error {
+	st := s.assigned.Load()
+	extra, err := s.openStore(st)
+	if err != nil {
+		return err
+	}
+	s.count()
+	if len(extra) == 0 {
+		s.core, err = streamcore.New(st.Config, s.store)
+	} else if s.at, extra, err = decodePosition(extra); err == nil {
+		s.core, err = streamcore.Restore(extra, s.store)
+	}
+	if err == nil {
+		err = s.join(s.e, host.GroupConfig{ID: s.id, Machine: s, Memory: st.Group.Memory, Sole: true})
+	}
+	if err != nil {
+		s.uncount()
+		return errors.Join(err, s.store.Close())
+	}
+	return nil
+}
+
+// openStore opens the messages, and returns what was kept with the checkpoint.
+func (s *stream) openStore(st *meta.Stream) (extra []byte, err error) {
+	if st.Config.Storage == api.MemoryStorage {
+		s.store = mem.New()
+		return nil, nil
+	}
+	files, found, err := file.Open(file.Config{
+		FS: s.e.cfg.FS, Dir: s.e.streamDir(st.Group.ID), Compression: st.Config.Compression == api.S2Compression,
+		Workers: 1, Cache: s.e.cache,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.store = files
+	for _, l := range found.Losses {
+		s.e.cfg.Logger.Errorf("JetStream: stream %s of account %s has lost the messages %d to %d: %v", st.Name(), st.Account, l.First, l.Last, l.Err)
+	}
+	for _, err := range found.Repaired {
+		s.e.cfg.Logger.Warnf("JetStream: stream %s of account %s: %v", st.Name(), st.Account, err)
+	}
+	return found.Extra, nil
+}
+
+func (e *Engine) streamDir(group uint64) string {
+	return e.path("streams", fmt.Sprintf("%016x", group))
+}
+
+// Apply implements host.StateMachine.
+func (s *stream) Apply(b *host.Batch) error {
+	s.result.Effects = s.leading.Load() != 0
+	for n, op := range b.Proposals() {
+		if err := s.core.Apply(op, b.Time, &s.result); err != nil {
+			s.fail(err)
+			return err
+		}
+		s.since += int64(len(op))
+		if b.Local {
+			b.SetResult(n, newOutcome(&s.result))
+		}
+		s.announce()
+	}
+	s.passed(b)
+	s.count()
+	if s.since >= s.e.every.streamBytes {
+		s.checkpoint()
+	}
+	return nil
+}
+
+// checkpoint begins to make durable what was applied, unless that is being done.
+// It is called on the apply stage.
+func (s *stream) checkpoint() {
+	if s.e.isMemory(s) || s.committing.Swap(true) {
+		return
+	}
+	extra, err := s.core.AppendState(appendPosition(nil, &s.at))
+	var c store.Checkpoint
+	if err == nil {
+		c, err = s.store.Checkpoint(extra)
+	}
+	if err != nil {
+		s.committing.Store(false)
+		s.complain("taking a checkpoint", err)
+		return
+	}
+	s.since = 0
+	at := s.at.Base.Index
+	s.commits.Go(func() {
+		defer s.committing.Store(false)
+		s.e.jobs.turn(func() {
+			if err := c.Commit(); err != nil {
+				s.complain("writing a checkpoint", err)
+				return
+			}
+			<-s.joined
+			if s.group != nil {
+				s.group.Checkpointed(at)
+			}
+			s.maintain()
+		})
+	})
+}
+
+// maintain does what the files of the store want done.
+func (s *stream) maintain() {
+	f, ok := s.store.(*file.Store)
+	for more := ok; more && !s.isClosed(); {
+		var err error
+		if more, err = f.Maintain(); err != nil {
+			s.complain("keeping its files in order", err)
+			return
+		}
+	}
+}
+
+func (s *stream) complain(what string, err error) {
+	st := s.assigned.Load()
+	s.e.cfg.Logger.Errorf("JetStream: stream %s of account %s: %s: %v", st.Name(), st.Account, what, err)
+}
+
+func (e *Engine) isMemory(s *stream) bool { return s.assigned.Load().Group.Memory }
+
+// LeaderChanged implements host.StateMachine.
+func (s *stream) LeaderChanged(l host.Leadership) {
+	if !l.Leading {
+		s.leading.Store(0)
+		s.tell(func(d *driver) { d.changed = true; d.lead(0, nil) })
+		return
+	}
+	s.leading.Store(uint64(l.Term))
+	<-s.joined
+	// The core is read here, between two batches.
+	b := &s.e.cfg.Limits.Batches
+	ingest := streamcore.NewIngest(s.core, streamcore.IngestConfig{
+		Domain: s.e.cfg.Domain, Zones: s.e.zones, MaxBatchMessages: b.Messages, MaxBatches: b.PerStream, Timeout: int64(b.Timeout),
+		AtomicQuota: &s.e.atomicBatches, FastQuota: &s.e.fastBatches,
+	}, s.e.now())
+	s.noteDue()
+	// The log of a stream begins with its configuration: what was taken under it is
+	// taken again when the log is applied anew, whatever is assigned by then. A change
+	// may have been assigned and not proposed when the server ended.
+	stale := s.core.Time() == 0 || !s.core.Config().Equal(s.assigned.Load().Config)
+	retention := s.core.Config().Retention
+	s.forgetConsumers()
+	s.tell(func(d *driver) {
+		d.changed, d.reconfigure, d.retention = true, d.reconfigure || stale, retention
+		d.lead(uint64(l.Term), ingest)
+	})
+}
+
+// Snapshot implements host.StateMachine.
+func (s *stream) Snapshot() (host.Snapshot, error) { return nil, errNoImages }
+
+// Restore implements host.StateMachine.
+func (s *stream) Restore(host.Position, host.Image) error { return errNoImages }
+
+// stop stops the stream, and leaves a checkpoint.
+func (s *stream) stop() {
+	<-s.opened
+	s.closeSubjects()
+	for _, c := range s.consumerList() {
+		c.stop()
+	}
+	if s.err != nil {
+		return
+	}
+	s.group.Stop()
+	s.commits.Wait()
+	s.resign()
+	s.e.jobs.turn(func() {
+		if s.since > 0 && !s.failed && !s.e.isMemory(s) {
+			extra, err := s.core.AppendState(appendPosition(nil, &s.at))
+			var c store.Checkpoint
+			if err == nil {
+				c, err = s.store.Checkpoint(extra)
+			}
+			if err == nil {
+				err = c.Commit()
+			}
+			if err != nil {
+				s.complain("writing the last checkpoint", err)
+			}
+		}
+		if err := s.store.Close(); err != nil {
+			s.complain("closing its files", err)
+		}
+	})
+	s.uncount()
+}
+
+// resign gives back what the leader has taken. The group has stopped.
+func (s *stream) resign() {
+	s.mu.Lock()
+	s.lead(0, nil)
+	s.mu.Unlock()
+}
+
+// deleteStream stops a stream, and removes all that there is of it, in the
+// background.
+func (e *Engine) deleteStream(st *meta.Stream) {
+	e.mu.Lock()
+	s := e.streams[st.Group.ID]
+	delete(e.streams, st.Group.ID)
+	e.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.closeSubjects()
+	e.jobs.run(func() {
+		<-s.opened
+		for _, c := range s.consumerList() {
+			c.remove()
+		}
+		if s.err != nil {
+			// It never started: what there is of it nobody has opened.
+			e.jobs.turn(func() {
+				if err := errors.Join(e.dropGroup(s.id), e.cfg.FS.RemoveAll(e.streamDir(st.Group.ID))); err != nil {
+					s.complain("removing it", err)
+				}
+			})
+			return
+		}
+		if err := s.group.Delete(); err != nil {
+			s.complain("removing its log", err)
+		}
+		s.commits.Wait()
+		s.resign()
+		s.uncount()
+		e.jobs.turn(func() {
+			if err := s.store.Delete(); err != nil {
+				s.complain("removing its files", err)
+			}
+		})
+	})
+}

@@ -1,0 +1,592 @@
+package jetstream
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/account"
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	"github.com/nats-lite/nats-lite/server/jetstream/store"
+	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+)
+
+// driver is what a stream does while its replica leads: it makes ops of what is
+// published, answers publishers, tells consumers, and watches the clock.
+type driver struct {
+	// due is when an advance has something to do, 0 for never; it is set on the apply
+	// stage.
+	due atomic.Int64
+
+	mu sync.Mutex
+	// term is that in which the replica leads, 0 if it does not; ingest is made for
+	// it.
+	term   uint64
+	ingest *streamcore.Ingest
+	out    streamcore.Output
+	// replies and copies are to be sent, news to be told to the consumers.
+	replies   []streamcore.Reply
+	copies    []streamcore.Republish
+	news      []event
+	abandoned []streamcore.Abandoned
+	// changed is set when subjects and copiers may have to be other ones, reconfigure
+	// when the configuration that is assigned has to be proposed. waiters are told
+	// when it is applied. advancing is set while an advance is on its way.
+	changed, reconfigure, advancing bool
+	waiters                         []chan error
+	// chores are ops of the stream's own that could not be proposed yet.
+	chores [][]byte
+	// resumeAt is when to try again after something could not be proposed.
+	resumeAt  int64
+	closed    bool
+	consumers map[string]*consumer
+	// copiers are changed by the actor's run alone.
+	copiers    map[string]*copier
+	subscribed map[string]*account.Subscription
+
+	// retention is that of the configuration which was proposed last.
+	retention api.Retention
+
+	// Of the actor's run alone:
+	spare struct {
+		replies []streamcore.Reply
+		copies  []streamcore.Republish
+		news    []event
+	}
+}
+
+// pause is how long to wait before something that could not be proposed is tried
+// again.
+const pause = 250 * time.Millisecond
+
+// lead begins to lead in a term; in term 0 it ends that.
+func (d *driver) lead(term uint64, ingest *streamcore.Ingest) {
+	if d.ingest != nil {
+		d.ingest.Close()
+	}
+	d.term, d.ingest = term, ingest
+}
+
+func (d *driver) init() {
+	d.consumers = make(map[string]*consumer)
+	d.copiers = make(map[string]*copier)
+	d.subscribed = make(map[string]*account.Subscription)
+}
+
+// event is something that has happened to a stream's messages.
+type event struct {
+	kind    eventKind
+	seq     store.Seq
+	subject string
+}
+
+type eventKind uint8
+
+const (
+	eventStored eventKind = iota + 1
+	eventRemoved
+	// eventSwept: many were removed at once.
+	eventSwept
+)
+
+// tell changes the driver, and has it look.
+func (s *stream) tell(f func(*driver)) {
+	s.mu.Lock()
+	f(&s.driver)
+	s.mu.Unlock()
+	s.wake()
+}
+
+// outcome is what an op has come to, as long as the publisher is to be told.
+type outcome struct {
+	kind    streamcore.Kind
+	skipped bool
+	dup     bool
+	config  bool
+	seq     store.Seq
+	count   uint64
+	err     *api.Error
+	value   []byte
+	fast    streamcore.FastProgress
+}
+
+func newOutcome(r *streamcore.Result) *outcome {
+	return &outcome{
+		kind: r.Kind, skipped: r.Skipped, dup: r.Duplicate, config: r.ConfigChanged, seq: r.Seq, count: r.Count,
+		err: r.Err, value: slices.Clone(r.Value), fast: r.Fast,
+	}
+}
+
+func (o *outcome) result() streamcore.Result {
+	return streamcore.Result{
+		Kind: o.kind, Skipped: o.skipped, Err: o.err, Seq: o.seq, Duplicate: o.dup, Value: o.value, Count: o.count,
+		Fast: o.fast, ConfigChanged: o.config,
+	}
+}
+
+const (
+	// opBuffer is the size of the buffers that ops are put into, next to each other.
+	opBuffer = 64 << 10
+	// opSpare is what an op takes beside its message, about.
+	opSpare = 256
+)
+
+// room makes room for an op with so many bytes.
+func (d *driver) roomLocked(n int) {
+	if n += opSpare; cap(d.out.Buf)-len(d.out.Buf) < n {
+		d.out.Buf = make([]byte, 0, max(opBuffer, n))
+	}
+}
+
+// publish takes a message that was published to one of the stream's subjects. It is
+// called on the publisher's goroutine.
+func (s *stream) publish(m *account.Message) {
+	now := s.e.now()
+	s.mu.Lock()
+	if s.term == 0 || s.closed {
+		halted := !s.closed && s.group.State() == host.Halted
+		s.mu.Unlock()
+		if halted {
+			s.refuse(m)
+		}
+		return
+	}
+	s.roomLocked(m.Size() + len(m.Subject) + len(m.Reply))
+	// The reply has to stay as it is until it is used.
+	from := len(s.out.Buf)
+	s.out.Buf = append(s.out.Buf, m.Reply...)
+	p := streamcore.Publication{Subject: m.Subject, Reply: s.out.Buf[from:len(s.out.Buf):len(s.out.Buf)], Header: m.Header(), Data: m.Payload()}
+	if err := s.refusal(m); err != nil {
+		s.ingest.Dropped(&streamcore.Ticket{Reply: p.Reply}, err, &s.out)
+	} else {
+		s.ingest.Publish(&p, now, &s.out)
+	}
+	wake := s.carryOutLocked()
+	s.mu.Unlock()
+	if wake {
+		s.wake()
+	}
+}
+
+// refuse answers a publisher when there is nobody else who could take the message.
+func (s *stream) refuse(m *account.Message) {
+	if len(m.Reply) == 0 || s.assigned.Load().Config.NoAck {
+		return
+	}
+	ack := api.PubAck{Stream: s.assigned.Load().Name(), Domain: s.e.cfg.Domain, Error: api.ErrInsufficientResources}
+	s.tenant.account.Publish(account.NewMessage(string(m.Reply), ack.AppendJSON(nil)))
+}
+
+// refusal says why the server takes no message at the moment, if so.
+func (s *stream) refusal(m *account.Message) *api.Error {
+	return s.tenant.refusal(s.assigned.Load().Config.Storage, int64(m.Size()))
+}
+
+// carryOutLocked proposes what the ingest wants proposed, and reports whether there
+// is something for the actor to do.
+func (s *stream) carryOutLocked() (wake bool) {
+	for i := range s.out.Proposals {
+		p := &s.out.Proposals[i]
+		t := p.Ticket
+		err := s.group.Propose(host.Proposal{Data: p.Op, Term: raft.Term(s.term), Done: func(o host.Outcome) { s.settled(&t, &o) }})
+		if err != nil {
+			s.ingest.Dropped(&t, api.ErrInsufficientResources, &s.out)
+		}
+	}
+	s.replies = append(s.replies, s.out.Replies...)
+	// Advisories leave by the actor: this stream may be who listens to them.
+	s.abandoned = append(s.abandoned, s.out.Abandoned...)
+	s.out.Reset()
+	return len(s.replies)+len(s.abandoned) > 0
+}
+
+// settled is told what became of a proposal of the ingest, on the apply stage.
+func (s *stream) settled(t *streamcore.Ticket, o *host.Outcome) {
+	s.mu.Lock()
+	if s.ingest == nil {
+		s.mu.Unlock()
+		return
+	}
+	if got, ok := o.Result.(*outcome); ok && o.Fate == host.Applied {
+		r := got.result()
+		s.roomLocked(0)
+		s.ingest.Done(t, &r, s.e.now(), &s.out)
+	} else {
+		s.ingest.Dropped(t, nil, &s.out)
+	}
+	wake := s.carryOutLocked()
+	s.mu.Unlock()
+	if wake {
+		s.wake()
+	}
+}
+
+// announce passes on what an op has come to. It is called on the apply stage.
+func (s *stream) announce() {
+	r := &s.result
+	s.noteDue()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.ConfigChanged && s.ingest != nil {
+		s.ingest.Configure(s.core.Config())
+	}
+	for i := range r.Republish {
+		c := &r.Republish[i]
+		s.copies = append(s.copies, streamcore.Republish{
+			Subject: slices.Clone(c.Subject), Header: slices.Clone(c.Header), Data: slices.Clone(c.Data),
+		})
+	}
+	if len(s.consumers) > 0 {
+		s.newsLocked(r)
+	}
+	if len(s.copies) > 0 || len(s.news) > 0 || r.ConfigChanged || s.due.Load() != 0 {
+		s.wake()
+	}
+}
+
+// noteDue notes when there is something to do. It is called on the apply stage.
+func (s *stream) noteDue() {
+	at, ok := s.core.NextDue()
+	if !ok {
+		at = 0
+	}
+	s.due.Store(at)
+}
+
+// newsLocked notes what consumers have to know.
+func (s *stream) newsLocked(r *streamcore.Result) {
+	// There may be far more numbers than messages.
+	for m := &s.message; r.Stored.First > 0; r.Stored.First = m.Seq + 1 {
+		if s.store.Next(nil, r.Stored.First, m) != nil || m.Seq > r.Stored.Last {
+			break
+		}
+		s.news = append(s.news, event{eventStored, m.Seq, string(m.Subject)})
+	}
+	for _, m := range r.Removed {
+		s.news = append(s.news, event{eventRemoved, m.Seq, m.Subject})
+	}
+	if len(r.Swept) > 0 {
+		s.news = append(s.news, event{kind: eventSwept})
+	}
+}
+
+// run implements runner: it does what the driver has to do.
+func (s *stream) run(w *worker) {
+	s.mu.Lock()
+	replies, copies, news, abandoned := s.replies, s.copies, s.news, s.abandoned
+	s.replies, s.copies, s.news, s.abandoned = s.spare.replies[:0], s.spare.copies[:0], s.spare.news[:0], nil
+	term, changed := s.term, s.changed
+	s.changed = false
+	if s.closed {
+		term = 0
+	}
+	var listeners []*consumer
+	if len(news) > 0 {
+		for _, c := range s.consumers {
+			listeners = append(listeners, c)
+		}
+	}
+	s.mu.Unlock()
+
+	for i := range replies {
+		w.send(s.tenant.account, replies[i].Subject, nil, nil, replies[i].Data)
+	}
+	for i := range copies {
+		w.send(s.tenant.account, copies[i].Subject, nil, copies[i].Header, copies[i].Data)
+	}
+	for i := range abandoned {
+		s.tenant.batchAbandoned(s, abandoned[i])
+	}
+	for _, c := range listeners {
+		c.news(news)
+	}
+	clear(replies)
+	clear(copies)
+	clear(news)
+	s.spare.replies, s.spare.copies, s.spare.news = replies, copies, news
+	if changed {
+		s.keepCopiers(term)
+	}
+	if term == 0 {
+		s.wakeAt(0)
+		s.tellWaiters(errDropped)
+		return
+	}
+	// The configuration comes before all that is published under it.
+	if s.proposeOwn(w.now) && changed {
+		s.openSubjects()
+	}
+	s.watchClock(w.now)
+}
+
+// proposeOwn proposes what the stream itself wants: its configuration, if that is
+// another one, and its chores. It returns false while it cannot.
+func (s *stream) proposeOwn(now int64) bool {
+	s.mu.Lock()
+	reconfigure, chores := s.reconfigure, s.chores
+	if !reconfigure && len(chores) == 0 {
+		s.mu.Unlock()
+		return true
+	}
+	if now < s.resumeAt {
+		s.changed = true
+		s.mu.Unlock()
+		return false
+	}
+	waiters := s.waiters
+	s.reconfigure, s.waiters = false, nil
+	s.mu.Unlock()
+
+	done := 0
+	var err error
+	for err == nil && done < len(chores) {
+		if err = s.propose(chores[done], nil); err == nil {
+			done++
+		}
+	}
+	if err == nil && reconfigure {
+		if err = s.proposeConfig(waiters); err == nil {
+			reconfigure, waiters = false, nil
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Meanwhile they were seen to be there, and others may have come.
+	s.chores = s.chores[done:]
+	if err == nil {
+		return true
+	}
+	s.reconfigure, s.waiters = s.reconfigure || reconfigure, append(waiters, s.waiters...)
+	s.changed, s.resumeAt = true, now+int64(pause)
+	return false
+}
+
+// tellWaiters tells those who wait for a configuration that there will be none.
+func (s *stream) tellWaiters(err error) {
+	s.mu.Lock()
+	waiters := s.waiters
+	s.waiters = nil
+	s.mu.Unlock()
+	for _, got := range waiters {
+		got <- err
+	}
+}
+
+// proposeConfig has the configuration that is assigned take effect.
+func (s *stream) proposeConfig(waiters []chan error) error {
+	cfg := s.assigned.Load().Config
+	config, err := json.Marshal(cfg)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	before := s.retention
+	s.mu.Unlock()
+	if cfg.Retention == api.RetainInterest && before != api.RetainInterest {
+		// From then on, messages that nobody wants go.
+		for _, c := range s.consumerList() {
+			if err := s.want(c.assigned.Load().Config, c.floor(), true); err != nil {
+				return err
+			}
+		}
+	}
+	err = s.propose(streamcore.AppendConfig(nil, config), func(o *outcome, err error) {
+		if err == nil && o.skipped {
+			err = errUndone
+		}
+		if err == nil && before != cfg.Retention {
+			s.forgetConsumers()
+		}
+		for _, got := range waiters {
+			got <- err
+		}
+	})
+	if err == nil && before != cfg.Retention {
+		s.mu.Lock()
+		s.retention = cfg.Retention
+		s.mu.Unlock()
+		for _, c := range s.consumerList() {
+			c.tell(func(in *consumerInbox) { in.anew = true })
+		}
+	}
+	return err
+}
+
+// order has an op of the stream's own applied, sooner or later.
+func (s *stream) order(op []byte) {
+	if !s.hasChores() && s.propose(op, nil) == nil {
+		return
+	}
+	s.tell(func(d *driver) { d.chores = append(d.chores, op) })
+}
+
+func (s *stream) hasChores() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.chores) > 0
+}
+
+// watchClock does what is due, and sets the alarm for what will be.
+func (s *stream) watchClock(now int64) {
+	if term := s.lookAtClock(now); term != 0 {
+		s.advance(term)
+	}
+}
+
+// lookAtClock returns the term to advance in, if it is time for that.
+func (s *stream) lookAtClock(now int64) (advance uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ingest == nil || s.term == 0 {
+		return 0
+	}
+	next := int64(0)
+	soonest := func(at int64) {
+		if next == 0 || at < next {
+			next = at
+		}
+	}
+	if at, ok := s.ingest.Deadline(); ok {
+		if at <= now {
+			s.ingest.Tick(now, &s.out)
+			if s.carryOutLocked() {
+				s.wake()
+			}
+			at, ok = s.ingest.Deadline()
+		}
+		if ok {
+			soonest(at)
+		}
+	}
+	if due := s.due.Load(); due != 0 && !s.advancing {
+		if due = max(due, s.resumeAt); due <= now {
+			s.advancing, advance = true, s.term
+		} else {
+			soonest(due)
+		}
+	}
+	if s.resumeAt > now && (s.reconfigure || len(s.chores) > 0) {
+		soonest(s.resumeAt)
+	}
+	s.wakeAt(next)
+	return advance
+}
+
+// advance proposes to do what is due. The op is made on the apply stage, where
+// the core may be looked at.
+func (s *stream) advance(term uint64) {
+	over := func(err error) {
+		now := s.e.now()
+		s.tell(func(d *driver) {
+			if d.advancing = false; err != nil {
+				d.resumeAt = now + int64(pause)
+			}
+		})
+	}
+	s.group.ReadIndex(func(_ raft.Index, err error) {
+		if err != nil || s.leading.Load() != term {
+			over(errDropped)
+			return
+		}
+		op, err := s.core.AppendAdvance(nil, s.e.now(), s.e.zones)
+		if err == nil {
+			err = s.group.Propose(host.Proposal{Data: op, Term: raft.Term(term), Done: func(o host.Outcome) { over(failure(&o)) }})
+		}
+		if err != nil {
+			over(err)
+		}
+	})
+}
+
+// propose proposes an op of the stream's own. done, unless it is nil, is told the
+// outcome, on the apply stage.
+func (s *stream) propose(op []byte, done func(*outcome, error)) error {
+	return s.group.Propose(host.Proposal{Data: op, Done: func(o host.Outcome) {
+		if done == nil {
+			return
+		}
+		got, _ := o.Result.(*outcome)
+		err := failure(&o)
+		if err == nil && got == nil {
+			err = errUndone
+		}
+		done(got, err)
+	}})
+}
+
+// openSubjects subscribes to what the stream listens to now, and to nothing else.
+// Several may call it: the last one goes by what is assigned last.
+func (s *stream) openSubjects() {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	cfg := s.assigned.Load().Config
+	s.mu.Lock()
+	wanted := make(map[string]bool)
+	var gone, fresh []*account.Subscription
+	want := func(subj, queue string, handler func(*account.Message)) {
+		wanted[subj] = true
+		if s.subscribed[subj] == nil {
+			sub := &account.Subscription{Subject: subj, Queue: queue, Handler: handler}
+			s.subscribed[subj] = sub
+			fresh = append(fresh, sub)
+		}
+	}
+	if !s.closed {
+		for _, subj := range cfg.Subjects {
+			want(subj, "", s.publish)
+		}
+		if cfg.AllowDirect {
+			for _, subj := range directSubjects(cfg.Name) {
+				want(subj, directGroup, s.directGet)
+			}
+		}
+		if cfg.MirrorDirect && cfg.Mirror != nil {
+			for _, subj := range directSubjects(cfg.Mirror.Name) {
+				want(subj, directGroup, s.directGet)
+			}
+		}
+	}
+	for subj, sub := range s.subscribed {
+		if !wanted[subj] {
+			gone = append(gone, sub)
+			delete(s.subscribed, subj)
+		}
+	}
+	s.mu.Unlock()
+	s.tenant.account.UnsubscribeAll(gone)
+	for _, sub := range fresh {
+		if err := s.tenant.account.Subscribe(sub); err != nil {
+			s.complain("listening to "+sub.Subject, err)
+		}
+	}
+	s.ledOnce.Do(func() { close(s.led) })
+}
+
+func (s *stream) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// closeSubjects ends listening, for good.
+func (s *stream) closeSubjects() {
+	s.mu.Lock()
+	s.closed, s.changed = true, true
+	s.mu.Unlock()
+	s.openSubjects()
+	s.wake()
+}
+
+// consumerList returns the consumers that run.
+func (s *stream) consumerList() (list []*consumer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.consumers {
+		list = append(list, c)
+	}
+	return list
+}

@@ -68,6 +68,9 @@ func (s *Server) open(opts *options.Options) error {
 	if err := s.openMonitoring(opts); err != nil {
 		return err
 	}
+	if err := s.startJetStream(opts); err != nil {
+		return err
+	}
 	if !opts.DontListen {
 		l, err := s.listen("tcp", net.JoinHostPort(opts.Host, strconv.Itoa(listenPort(opts.Port))))
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-lite/nats-lite/internal/clock"
 	"github.com/nats-lite/nats-lite/server/auth"
 	"github.com/nats-lite/nats-lite/server/client"
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/logging"
 	"github.com/nats-lite/nats-lite/server/monitor"
 	"github.com/nats-lite/nats-lite/server/options"
@@ -32,6 +33,8 @@ type Server struct {
 	eventSeq atomic.Uint64
 	monitor  *monitor.Monitor
 	services *system.Service
+	// jetStream is nil unless it runs.
+	jetStream atomic.Pointer[jetStream]
 
 	// These are replaced by a reload.
 	opts     atomic.Pointer[options.Options]
@@ -126,6 +129,8 @@ func New(opts *options.Options, more ...Option) (*Server, error) {
 		BasePath: opts.HTTPBasePath,
 		Args:     processArgs(),
 		Now:      s.clock.Now,
+
+		JetStream: jetStreamView{s},
 	})
 	s.services = system.New(s, s.endpoints())
 	return s, s.startServices()
@@ -203,8 +208,10 @@ func (s *Server) refreshInfo() {
 		Port:       port,
 		Headers:    !opts.NoHeaderSupport,
 		MaxPayload: opts.MaxPayload,
-		APILevel:   jetStreamAPILevel,
+		APILevel:   api.Level,
 		XKey:       s.xkey,
+		JetStream:  opts.JetStream.Enabled,
+		Domain:     opts.JetStream.Domain,
 	}
 	if t := opts.TLS; t != nil {
 		i.TLSRequired, i.TLSAvailable = !opts.AllowNonTLS, opts.AllowNonTLS
@@ -216,10 +223,6 @@ func (s *Server) refreshInfo() {
 	}
 	s.info.Store(i)
 }
-
-// jetStreamAPILevel is that of the peer version, which servers tell also
-// without JetStream.
-const jetStreamAPILevel = 5
 
 // ErrNotRunning is returned for what only a running server can do.
 var ErrNotRunning = errors.New("server is not running")

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"runtime"
 	"slices"
@@ -29,6 +30,16 @@ func (s *Server) endpoints() map[string]system.Endpoint {
 		"SUBSZ": endpoint(func(o monitor.SubszOptions, _ string) (any, error) { return s.monitor.Subsz(o) }),
 		"HEALTHZ": endpoint(func(o monitor.HealthzOptions, _ string) (any, error) {
 			return s.monitor.Healthz(o), nil
+		}),
+		"JSZ": endpoint(func(o monitor.JszOptions, confined string) (any, error) {
+			if confined != "" {
+				return s.monitor.JszAccount(confined, o)
+			}
+			answer, err := s.monitor.Jsz(o)
+			if errors.Is(err, monitor.ErrNotLeader) {
+				return nil, system.ErrNotAsked
+			}
+			return answer, err
 		}),
 		"EXPVARZ": func([]byte, string) (any, error) { return s.monitor.Expvarz(), nil },
 	}
@@ -63,6 +74,9 @@ func (s *Server) statsz() *event.Statsz {
 		ActiveServers:    1,
 	}
 	out.SentToClients, out.ReceivedFromClient = &out.Sent, &out.Received
+	if j := s.monitor.JetStreamStatsz(); j != nil {
+		out.JetStream = j
+	}
 	for _, a := range s.accounts.Load().byName {
 		if a.Connections() > 0 {
 			out.ActiveAccounts++

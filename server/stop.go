@@ -33,6 +33,8 @@ func (s *Server) Shutdown() {
 		s.log.Noticef("Initiating Shutdown...")
 	}
 	s.closeListener()
+	// While clients are connected, for they are told.
+	s.stopJetStream()
 	clients := s.allConnections()
 	for _, c := range clients {
 		c.Shutdown(shutdownFlush)

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"github.com/nats-io/nuid"
+
+	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/account"
+	"github.com/nats-lite/nats-lite/server/jetstream"
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	"github.com/nats-lite/nats-lite/server/options"
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
+	"github.com/nats-lite/nats-lite/server/raft/wal"
+)
+
+// jetStream is JetStream as it runs in a server: the log, the raft groups on it, and
+// the engine.
+type jetStream struct {
+	log    *wal.Log
+	host   *host.Host
+	engine *jetstream.Engine
+}
+
+// metaGroup is the group that every server with JetStream has.
+const metaGroup = 1
+
+// startJetStream opens what is in the store directory and begins to serve it.
+func (s *Server) startJetStream(opts *options.Options) error {
+	o := &opts.JetStream
+	if !o.Enabled {
+		return nil
+	}
+	dir := storeDir(o)
+	fs := vfs.OS()
+	if err := fs.MkdirAll(dir); err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	j := &jetStream{}
+	var err error
+	j.log, err = wal.Open(wal.Config{
+		FS: fs, Dir: filepath.Join(dir, "raft"), Clock: s.clock, SyncInterval: o.SyncInterval,
+		OnError: func(err error) { s.log.Errorf("JetStream log: %v", err) },
+	})
+	if err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	node := s.nodeID(j.log)
+	j.host, err = host.New(host.Config{
+		Node: node, Log: j.log, Transport: nobody{}, Clock: s.clock, FS: fs, Dir: filepath.Join(dir, "images"),
+		Seed: rand.Uint64(), Events: s.raftEvent,
+	})
+	if err == nil {
+		j.engine, err = jetstream.New(jetstream.Config{
+			FS: fs, Dir: dir, Clock: s.clock, Host: j.host, Log: j.log, Node: node, Name: s.name, ServerID: s.id, Version: Version,
+			Domain: o.Domain, Strict: o.Strict, MaxMemory: o.MaxMemory, MaxFile: o.MaxStore, NewID: nuid.Next, Seed: rand.Uint64(), Logger: s.log,
+			Limits: jetstream.Limits{
+				MaxAckPending: o.Limits.MaxAckPending, MaxRequestBatch: o.Limits.MaxRequestBatch,
+				DuplicateWindow: o.Limits.DuplicateWindow, DefaultMaxConsumers: o.Limits.DefaultMaxConsumers,
+				Requests: o.RequestQueueLimit, ConcurrentIO: min(o.MaxConcurrentIO, maxFilesAtOnce),
+				Batches: jetstream.BatchLimits{
+					PerStream: o.Limits.Batch.MaxInflightPerStream, Total: o.Limits.Batch.MaxInflightTotal,
+					Messages: o.Limits.Batch.MaxMsgs, Timeout: o.Limits.Batch.Timeout,
+				},
+			},
+		})
+	}
+	if err != nil {
+		return errors.Join(err, j.log.Close())
+	}
+	j.log.Start()
+	j.host.Start()
+	s.jetStream.Store(j)
+	accounts, others := s.jetStreamAccounts(opts)
+	if err := j.engine.Serve(accounts, others); err != nil {
+		return err
+	}
+	return j.engine.Start()
+}
+
+// maxFilesAtOnce bounds the disk operations that run at once, whatever is configured:
+// more only wait for each other.
+const maxFilesAtOnce = 64
+
+// stopJetStream ends serving.
+func (s *Server) stopJetStream() {
+	j := s.jetStream.Swap(nil)
+	if j == nil {
+		return
+	}
+	j.engine.Stop()
+	j.host.Stop()
+	if err := j.log.Close(); err != nil {
+		s.log.Errorf("JetStream log: %v", err)
+	}
+}
+
+func storeDir(o *options.JetStream) string {
+	dir := o.StoreDir
+	if dir == "" {
+		dir = filepath.Join(os.TempDir(), "nats")
+	}
+	return filepath.Join(dir, "jetstream")
+}
+
+// nodeID is who this server is to raft: who it was when the log was made, or a number
+// made of its name.
+func (s *Server) nodeID(log *wal.Log) raft.NodeID {
+	if g, ok := log.Group(metaGroup); ok {
+		if self := g.State().Replica.Self; self != raft.None {
+			return self.Node()
+		}
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s.name)) // which never fails
+	return raft.NodeID(max(h.Sum32(), 1))
+}
+
+// raftEvent logs what an operator should know.
+func (s *Server) raftEvent(e host.Event) {
+	switch e.Kind {
+	case host.EventDamage, host.EventPoisoned, host.EventHalted:
+		s.log.Errorf("JetStream: %v", e)
+	}
+}
+
+// jetStreamAccounts returns the accounts that may use JetStream, with their limits, and
+// those that may not.
+func (s *Server) jetStreamAccounts(opts *options.Options) (_ map[*account.Account]jetstream.AccountLimits, others []*account.Account) {
+	accounts := make(map[*account.Account]jetstream.AccountLimits)
+	for name, l := range opts.JetStreamAccounts() {
+		if a := s.Account(name); a != nil {
+			accounts[a] = api.AccountLimits{
+				MaxMemory: l.MaxMemory, MaxStorage: l.MaxStore, MaxStreams: l.MaxStreams, MaxConsumers: l.MaxConsumers,
+				MaxAckPending: l.MaxAckPending, MemoryMaxStreamBytes: l.MemoryMaxStreamBytes,
+				StoreMaxStreamBytes: l.StoreMaxStreamBytes, MaxBytesRequired: l.MaxBytesRequired,
+			}
+		}
+	}
+	for _, a := range s.accounts.Load().byName {
+		if _, ok := accounts[a]; !ok {
+			others = append(others, a)
+		}
+	}
+	return accounts, others
+}
+
+// nobody is the transport of a server that has no others.
+type nobody struct{}
+
+// Send implements host.Transport.
+func (nobody) Send(raft.NodeID, host.Class, []byte) bool { return false }

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"iter"
+
+	"github.com/nats-lite/nats-lite/server/jetstream"
+	"github.com/nats-lite/nats-lite/server/monitor"
+)
+
+// jetStreamView is JetStream as monitoring sees it. It implements monitor.JetStream.
+type jetStreamView struct{ s *Server }
+
+// engine returns what runs, or nil.
+func (v jetStreamView) engine() *jetstream.Engine {
+	if j := v.s.jetStream.Load(); j != nil {
+		return j.engine
+	}
+	return nil
+}
+
+// State implements monitor.JetStream.
+func (v jetStreamView) State() monitor.JSState {
+	e := v.engine()
+	switch {
+	case !v.s.opts.Load().JetStream.Enabled:
+		return monitor.JSNone
+	case e == nil:
+		return monitor.JSDisabled
+	case !e.Ready():
+		return monitor.JSRecovering
+	default:
+		return monitor.JSReady
+	}
+}
+
+// Settings implements monitor.JetStream.
+func (v jetStreamView) Settings() (monitor.JSConfig, monitor.JSLimits) {
+	o := &v.s.opts.Load().JetStream
+	l := &o.Limits
+	return monitor.JSConfig{
+			MaxMemory: o.MaxMemory, MaxStorage: o.MaxStore, StoreDir: storeDir(o), SyncInterval: o.SyncInterval, SyncAlways: o.SyncAlways(),
+			Domain: o.Domain, CompressOK: true, UniqueTag: o.UniqueTag, Strict: o.Strict,
+		}, monitor.JSLimits{
+			MaxRequestBatch: l.MaxRequestBatch, MaxAckPending: l.MaxAckPending, MaxHAAssets: l.MaxHAAssets, DuplicateWindow: l.DuplicateWindow,
+			MaxBatchInflightPerStream: l.Batch.MaxInflightPerStream, MaxBatchInflightTotal: l.Batch.MaxInflightTotal,
+			MaxBatchSize: l.Batch.MaxMsgs, MaxBatchTimeout: l.Batch.Timeout, DefaultMaxConsumers: l.DefaultMaxConsumers,
+		}
+}
+
+// Overview implements monitor.JetStream.
+func (v jetStreamView) Overview() monitor.JSOverview {
+	e := v.engine()
+	if e == nil {
+		return monitor.JSOverview{}
+	}
+	f := e.Figures()
+	return monitor.JSOverview{
+		Leading: true, // a server alone
+		Stats: monitor.JSStats{
+			Memory: f.Memory, Storage: f.File, ReservedMemory: f.ReservedMemory, ReservedStorage: f.ReservedFile,
+			Accounts: len(e.Accounts()), API: f.API,
+		},
+		Held: monitor.JSHeld{
+			Streams: f.Streams, StreamsLed: f.StreamsLed, Consumers: f.Consumers, ConsumersLed: f.ConsumersLed,
+			Messages: f.Messages, Bytes: f.Bytes,
+		},
+	}
+}
+
+// Accounts implements monitor.JetStream.
+func (v jetStreamView) Accounts() (list []monitor.JSAccount) {
+	if e := v.engine(); e != nil {
+		for _, a := range e.Accounts() {
+			list = append(list, monitor.JSAccount{
+				Name: a.Name, ID: a.Name, Enabled: true, MaxMemory: a.Limits.MaxMemory, MaxStorage: a.Limits.MaxStorage,
+				Usage: func() monitor.JSUsage { return monitor.JSUsage{Memory: a.Memory, Storage: a.File, API: a.API} },
+			})
+		}
+	}
+	return list
+}
+
+// Account implements monitor.JetStream.
+func (v jetStreamView) Account(name string) (monitor.JSAccount, bool) {
+	for _, a := range v.Accounts() {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return monitor.JSAccount{Name: name, ID: name}, v.s.Account(name) != nil
+}
+
+// Streams implements monitor.JetStream.
+func (v jetStreamView) Streams(account, name string) iter.Seq[monitor.JSStream] {
+	return func(yield func(monitor.JSStream) bool) {
+		e := v.engine()
+		if e == nil {
+			return
+		}
+		for st := range e.Streams(account, name) {
+			shown := monitor.JSStream{
+				Name: st.Name, Leading: st.Leading, Trouble: st.Trouble, Info: st.Info,
+				Consumers: func(yield func(monitor.JSConsumer) bool) {
+					for c := range st.Consumers {
+						if !yield(monitor.JSConsumer{Name: c.Name, Direct: c.Direct, Trouble: c.Trouble, Info: c.Info}) {
+							return
+						}
+					}
+				},
+			}
+			if !yield(shown) {
+				return
+			}
+		}
+	}
+}
+
+var _ monitor.JetStream = jetStreamView{}

@@ -107,11 +107,11 @@ func errUnsupported(feature string) error {
 	return fmt.Errorf("%s is not supported by this version of nats-lite", feature)
 }
 
-// unsupportedJetStream keeps a server from running with JetStream while there is
-// only its configuration.
+// unsupportedJetStream keeps a server from running without what its configuration of
+// JetStream asks for.
 func unsupportedJetStream(o *Options) error {
-	if o.JetStream.Enabled {
-		return fmt.Errorf("\"jetstream\": %w", errUnsupported("JetStream"))
+	if o.JetStream.Enabled && o.JetStream.Key != "" {
+		return fmt.Errorf("\"key\": %w", errUnsupported("encryption of JetStream's files"))
 	}
 	return nil
 }

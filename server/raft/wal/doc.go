@@ -34,7 +34,7 @@
 //   - What is behind the mark is cut where it is torn, and written once more in
 //     another segment before anybody is told of it. What is in front of the mark is
 //     never cut and never overwritten, whatever it looks like.
-//   - No place in a segment is written twice.
+//   - No place in a segment is written twice, but for zeros behind its end.
 //   - A segment is removed when no record in it is live, what superseded them is
 //     durable, and a list of segments without it is. A segment with damage that
 //     concerns a group stays.

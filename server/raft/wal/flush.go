@@ -293,7 +293,7 @@ func (l *Log) write() error {
 		for i := range l.batch {
 			chain = l.encode(&l.batch[i], chain)
 		}
-		if _, err := s.f.WriteAt(l.buf, s.end); err != nil {
+		if err := l.writeAhead(s, sync); err != nil {
 			return err
 		}
 	}
@@ -312,6 +312,37 @@ func (l *Log) write() error {
 		l.wantManifest = false
 	}
 	return nil
+}
+
+const (
+	// wipeAhead is how many zeros are written behind a small flush that is synced,
+	// wipeFor the size up to which it is small.
+	wipeAhead = 256 << 10
+	wipeFor   = 64 << 10
+)
+
+var zeros [wipeAhead]byte
+
+// writeAhead writes the buffer behind the end of the segment, now and then with zeros
+// behind it. A file system has to note in its own journal that a block which was
+// reserved is written for the first time, and syncs that twice as long: with zeros in
+// place the small flushes that follow are spared that.
+func (l *Log) writeAhead(s *segment, sync bool) error {
+	n := len(l.buf)
+	end := s.end + int64(n)
+	wipe := min(wipeAhead, s.size-end)
+	if !sync || n > wipeFor || end <= s.wiped || wipe <= 0 {
+		wipe = 0
+	}
+	if wipe > 0 {
+		l.buf = append(l.buf, zeros[:wipe]...)
+	}
+	_, err := s.f.WriteAt(l.buf, s.end)
+	l.buf = l.buf[:n]
+	if err == nil && wipe > 0 {
+		s.wiped = end + wipe
+	}
+	return err
 }
 
 // promises reports whether the write is to be synced whatever SyncInterval is: who

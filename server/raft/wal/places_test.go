@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"path"
 	"syscall"
 	"testing"
@@ -9,23 +10,43 @@ import (
 	"github.com/nats-lite/nats-lite/internal/vfs/errorfs"
 )
 
-// places are the parts of files that were written, by path.
-type places map[string][]span
+// watcher notes which parts of segments something was written to, by path. Zeros do
+// not count: they are what is in a segment from its beginning.
+type watcher struct {
+	vfs.FS
+	t     *testing.T
+	seed  uint64
+	parts map[string][]span
+}
 
-// note takes note of an operation, and returns what of its place was written
-// before.
-func (p places) note(op errorfs.Op) (twice *span) {
-	if op.Kind != errorfs.OpWriteAt || op.Len == 0 || path.Ext(op.Path) != ".wal" {
-		return nil
-	}
-	w := span{op.Offset, op.Offset + int64(op.Len)}
-	for _, o := range p[op.Path] {
-		if o.from < w.to && w.from < o.to {
-			twice = &o
+func (w *watcher) Create(name string) (vfs.File, error) {
+	f, err := w.FS.Create(name)
+	return &watchedFile{f, w, name}, err
+}
+
+func (w *watcher) OpenReadWrite(name string) (vfs.File, error) {
+	f, err := w.FS.OpenReadWrite(name)
+	return &watchedFile{f, w, name}, err
+}
+
+type watchedFile struct {
+	vfs.File
+	w    *watcher
+	name string
+}
+
+func (f *watchedFile) WriteAt(b []byte, off int64) (int, error) {
+	// Some zeros more or less belong to the last record.
+	if n := len(bytes.TrimRight(b, "\x00")); path.Ext(f.name) == ".wal" && len(b) > 0 {
+		s := span{off, off + int64(n)}
+		for _, o := range f.w.parts[f.name] {
+			if o.from < off+int64(len(b)) && s.from < o.to {
+				f.w.t.Errorf("seed %d: %s: a write to [%d, %d), and [%d, %d) was written before", f.w.seed, f.name, off, off+int64(len(b)), o.from, o.to)
+			}
 		}
+		f.w.parts[f.name] = append(f.w.parts[f.name], s)
 	}
-	p[op.Path] = append(p[op.Path], w)
-	return twice
+	return f.File.WriteAt(b, off)
 }
 
 // No place of a segment is written twice, not after a write that met a full disk
@@ -37,13 +58,11 @@ func TestNoPlaceIsWrittenTwice(t *testing.T) {
 		mem := vfs.NewMem()
 		s := newStory(t, nil, seed)
 		s.disorder = true
-		all := make(places)
+		all := make(map[string][]span)
 		full := false // now and then
 		disk := func() vfs.FS {
-			return errorfs.Wrap(mem, s.cfg.Clock, errorfs.InjectorFunc(func(op errorfs.Op) errorfs.Fault {
-				if twice := all.note(op); twice != nil {
-					t.Errorf("seed %d: %v, and [%d, %d) was written before", seed, op, twice.from, twice.to)
-				}
+			w := &watcher{FS: mem, t: t, seed: seed, parts: all}
+			return errorfs.Wrap(w, s.cfg.Clock, errorfs.InjectorFunc(func(op errorfs.Op) errorfs.Fault {
 				if full && op.Kind == errorfs.OpWriteAt && op.Offset >= segmentStart && s.rng.IntN(30) == 0 {
 					return errorfs.Fault{Err: syscall.ENOSPC, Part: s.rng.IntN(op.Len + 1)}
 				}

@@ -129,8 +129,9 @@ type segment struct {
 	size  int64  // of the file
 	end   int64  // behind the last record
 	chain uint32 // crc of the last record
-	// synced is up to where the segment is known to be on disk.
-	synced int64
+	// synced is up to where the segment is known to be on disk, wiped up to where
+	// there are zeros behind the end.
+	synced, wiped int64
 	// closed is set after a write that did not fit: what is behind end is
 	// rubbish, and nothing can follow it.
 	closed bool

@@ -74,7 +74,22 @@ type stage struct {
 
 	// runs counts the runs of all actors.
 	runs atomic.Uint64
+	// lent are workers for those who send something without being actors.
+	lent sync.Pool
 }
+
+// borrow returns a worker that is not one of the stage's own, to send something with.
+func (s *stage) borrow() *worker {
+	w, _ := s.lent.Get().(*worker)
+	if w == nil {
+		w = newWorker()
+	}
+	w.now = s.clock.Now().UnixNano()
+	return w
+}
+
+// giveBack returns a worker that was borrowed. What it was given to send has left.
+func (s *stage) giveBack(w *worker) { s.lent.Put(w) }
 
 func newStage(c clock.Clock) *stage {
 	s := &stage{clock: c}

@@ -262,7 +262,7 @@ func (r *request) streamPurge(ctx context.Context, out *api.StreamPurgeResponse)
 	if err != nil {
 		return err
 	}
-	out.Success, out.Purged = true, done.count
+	out.Success, out.Purged = true, done.Count
 	return nil
 }
 
@@ -355,8 +355,8 @@ func (s *stream) carryOut(ctx context.Context, op []byte) (*outcome, *api.Error)
 		switch {
 		case a.err != nil:
 			return nil, wrap(a.err)
-		case a.o.err != nil:
-			return nil, a.o.err
+		case a.o.Err != nil:
+			return nil, a.o.Err
 		}
 		return a.o, nil
 	case <-ctx.Done():

@@ -30,9 +30,8 @@ type stream struct {
 	store    store.Store
 
 	// The rest up to mu belongs to the apply stage.
-	core    *streamcore.Core
-	result  streamcore.Result
-	message store.Message
+	core   *streamcore.Core
+	result streamcore.Result
 	// since is how many bytes were applied behind the checkpoint, held how many are
 	// counted in the usage. failed is set when the core and the store are not what
 	// they should be.
@@ -183,6 +182,7 @@ func (e *Engine) streamDir(group uint64) string {
 // Apply implements host.StateMachine.
 func (s *stream) Apply(b *host.Batch) error {
 	s.result.Effects = s.leading.Load() != 0
+	s.result.Followed = s.result.Effects && s.isFollowed()
 	for n, op := range b.Proposals() {
 		if err := s.core.Apply(op, b.Time, &s.result); err != nil {
 			s.fail(err)

@@ -51,8 +51,9 @@ type driver struct {
 	// retention is that of the configuration which was proposed last.
 	retention api.Retention
 
-	// Of the actor's run alone:
-	spare struct {
+	// sending is held while something is sent, which spare is for.
+	sending sync.Mutex
+	spare   struct {
 		replies []streamcore.Reply
 		copies  []streamcore.Republish
 		news    []event
@@ -101,31 +102,41 @@ func (s *stream) tell(f func(*driver)) {
 	s.wake()
 }
 
-// outcome is what an op has come to, as long as the publisher is to be told.
-type outcome struct {
-	kind    streamcore.Kind
-	skipped bool
-	dup     bool
-	config  bool
-	seq     store.Seq
-	count   uint64
-	err     *api.Error
-	value   []byte
-	fast    streamcore.FastProgress
-}
+// outcome is what an op has come to, without what those who follow the stream have to
+// know.
+type outcome = streamcore.Result
+
+// outcomes are those that nobody needs any more.
+var outcomes = sync.Pool{New: func() any { return new(outcome) }}
 
 func newOutcome(r *streamcore.Result) *outcome {
-	return &outcome{
-		kind: r.Kind, skipped: r.Skipped, dup: r.Duplicate, config: r.ConfigChanged, seq: r.Seq, count: r.Count,
-		err: r.Err, value: slices.Clone(r.Value), fast: r.Fast,
+	o := outcomes.Get().(*outcome)
+	*o = outcome{
+		Kind: r.Kind, Skipped: r.Skipped, Duplicate: r.Duplicate, ConfigChanged: r.ConfigChanged, Seq: r.Seq, Count: r.Count,
+		Err: r.Err, Value: slices.Clone(r.Value), Fast: r.Fast,
 	}
+	return o
 }
 
-func (o *outcome) result() streamcore.Result {
-	return streamcore.Result{
-		Kind: o.kind, Skipped: o.skipped, Err: o.err, Seq: o.seq, Duplicate: o.dup, Value: o.value, Count: o.count,
-		Fast: o.fast, ConfigChanged: o.config,
+// publication is a proposal of the ingest that has no outcome yet.
+type publication struct {
+	of     *stream
+	ticket streamcore.Ticket
+	// done is settled, made once.
+	done func(host.Outcome)
+}
+
+// publications are those that nobody needs any more.
+var publications sync.Pool
+
+func newPublication(s *stream, t streamcore.Ticket) *publication {
+	p, _ := publications.Get().(*publication)
+	if p == nil {
+		p = new(publication)
+		p.done = p.settled
 	}
+	p.of, p.ticket = s, t
+	return p
 }
 
 const (
@@ -190,11 +201,10 @@ func (s *stream) refusal(m *account.Message) *api.Error {
 // is something for the actor to do.
 func (s *stream) carryOutLocked() (wake bool) {
 	for i := range s.out.Proposals {
-		p := &s.out.Proposals[i]
-		t := p.Ticket
-		err := s.group.Propose(host.Proposal{Data: p.Op, Term: raft.Term(s.term), Done: func(o host.Outcome) { s.settled(&t, &o) }})
-		if err != nil {
-			s.ingest.Dropped(&t, api.ErrInsufficientResources, &s.out)
+		p := newPublication(s, s.out.Proposals[i].Ticket)
+		if err := s.group.Propose(host.Proposal{Data: s.out.Proposals[i].Op, Term: raft.Term(s.term), Done: p.done}); err != nil {
+			s.ingest.Dropped(&p.ticket, api.ErrInsufficientResources, &s.out)
+			p.recycle()
 		}
 	}
 	s.replies = append(s.replies, s.out.Replies...)
@@ -204,31 +214,43 @@ func (s *stream) carryOutLocked() (wake bool) {
 	return len(s.replies)+len(s.abandoned) > 0
 }
 
-// settled is told what became of a proposal of the ingest, on the apply stage.
-func (s *stream) settled(t *streamcore.Ticket, o *host.Outcome) {
+// settled is told what became of the proposal, on the apply stage if it was applied:
+// then Flush sends the answer.
+func (p *publication) settled(o host.Outcome) {
+	s := p.of
+	got, _ := o.Result.(*outcome)
+	applied := got != nil && o.Fate == host.Applied
 	s.mu.Lock()
-	if s.ingest == nil {
-		s.mu.Unlock()
-		return
+	wake := false
+	if s.ingest != nil {
+		if applied {
+			s.roomLocked(0)
+			s.ingest.Done(&p.ticket, got, s.e.now(), &s.out)
+		} else {
+			s.ingest.Dropped(&p.ticket, nil, &s.out)
+		}
+		wake = s.carryOutLocked() && (!applied || len(s.abandoned) > 0)
 	}
-	if got, ok := o.Result.(*outcome); ok && o.Fate == host.Applied {
-		r := got.result()
-		s.roomLocked(0)
-		s.ingest.Done(t, &r, s.e.now(), &s.out)
-	} else {
-		s.ingest.Dropped(t, nil, &s.out)
-	}
-	wake := s.carryOutLocked()
 	s.mu.Unlock()
 	if wake {
 		s.wake()
 	}
+	if got != nil {
+		outcomes.Put(got)
+	}
+	p.recycle()
 }
 
-// announce passes on what an op has come to. It is called on the apply stage.
+func (p *publication) recycle() {
+	p.of, p.ticket = nil, streamcore.Ticket{}
+	publications.Put(p)
+}
+
+// announce passes on what an op has come to. It is called on the apply stage; Flush
+// sends it.
 func (s *stream) announce() {
 	r := &s.result
-	s.noteDue()
+	sooner := s.noteDue()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.ConfigChanged && s.ingest != nil {
@@ -243,28 +265,30 @@ func (s *stream) announce() {
 	if len(s.consumers) > 0 {
 		s.newsLocked(r)
 	}
-	if len(s.copies) > 0 || len(s.news) > 0 || r.ConfigChanged || s.due.Load() != 0 {
+	if r.ConfigChanged || sooner {
 		s.wake()
 	}
 }
 
-// noteDue notes when there is something to do. It is called on the apply stage.
-func (s *stream) noteDue() {
+// noteDue notes when there is something to do, and reports whether that is sooner than
+// it was. It is called on the apply stage.
+func (s *stream) noteDue() (sooner bool) {
 	at, ok := s.core.NextDue()
 	if !ok {
 		at = 0
 	}
-	s.due.Store(at)
+	was := s.due.Swap(at)
+	return at != 0 && (was == 0 || at < was)
 }
 
 // newsLocked notes what consumers have to know.
 func (s *stream) newsLocked(r *streamcore.Result) {
-	// There may be far more numbers than messages.
-	for m := &s.message; r.Stored.First > 0; r.Stored.First = m.Seq + 1 {
-		if s.store.Next(nil, r.Stored.First, m) != nil || m.Seq > r.Stored.Last {
-			break
-		}
-		s.news = append(s.news, event{eventStored, m.Seq, string(m.Subject)})
+	if r.Stored.Last > 0 && !r.Followed {
+		// Somebody has come meanwhile, and has to look by itself.
+		s.news = append(s.news, event{kind: eventSwept})
+	}
+	for _, m := range r.Added {
+		s.news = append(s.news, event{eventStored, m.Seq, m.Subject})
 	}
 	for _, m := range r.Removed {
 		s.news = append(s.news, event{eventRemoved, m.Seq, m.Subject})
@@ -274,40 +298,64 @@ func (s *stream) newsLocked(r *streamcore.Result) {
 	}
 }
 
-// run implements runner: it does what the driver has to do.
-func (s *stream) run(w *worker) {
+// Flush implements host.Flusher: it answers publishers, tells consumers, and sends
+// copies.
+func (s *stream) Flush() {
+	s.mu.Lock()
+	any := len(s.replies)+len(s.copies)+len(s.news) > 0
+	s.mu.Unlock()
+	if any {
+		w := s.stage.borrow()
+		s.send(w)
+		s.stage.giveBack(w)
+	}
+}
+
+// send sends what is to be sent.
+func (s *stream) send(w *worker) {
+	// One at a time, or what came later might overtake.
+	s.sending.Lock()
+	defer s.sending.Unlock()
 	s.mu.Lock()
 	replies, copies, news, abandoned := s.replies, s.copies, s.news, s.abandoned
 	s.replies, s.copies, s.news, s.abandoned = s.spare.replies[:0], s.spare.copies[:0], s.spare.news[:0], nil
-	term, changed := s.term, s.changed
-	s.changed = false
-	if s.closed {
-		term = 0
-	}
-	var listeners []*consumer
+	w.followers = w.followers[:0]
 	if len(news) > 0 {
 		for _, c := range s.consumers {
-			listeners = append(listeners, c)
+			w.followers = append(w.followers, c)
 		}
 	}
 	s.mu.Unlock()
-
 	for i := range replies {
 		w.send(s.tenant.account, replies[i].Subject, nil, nil, replies[i].Data)
 	}
 	for i := range copies {
 		w.send(s.tenant.account, copies[i].Subject, nil, copies[i].Header, copies[i].Data)
 	}
+	for _, c := range w.followers {
+		c.news(news)
+	}
+	w.flush()
 	for i := range abandoned {
 		s.tenant.batchAbandoned(s, abandoned[i])
-	}
-	for _, c := range listeners {
-		c.news(news)
 	}
 	clear(replies)
 	clear(copies)
 	clear(news)
+	clear(w.followers)
 	s.spare.replies, s.spare.copies, s.spare.news = replies, copies, news
+}
+
+// run implements runner: it does what the driver has to do.
+func (s *stream) run(w *worker) {
+	s.send(w)
+	s.mu.Lock()
+	term, changed := s.term, s.changed
+	s.changed = false
+	if s.closed {
+		term = 0
+	}
+	s.mu.Unlock()
 	if changed {
 		s.keepCopiers(term)
 	}
@@ -395,7 +443,7 @@ func (s *stream) proposeConfig(waiters []chan error) error {
 		}
 	}
 	err = s.propose(streamcore.AppendConfig(nil, config), func(o *outcome, err error) {
-		if err == nil && o.skipped {
+		if err == nil && o.Skipped {
 			err = errUndone
 		}
 		if err == nil && before != cfg.Retention {
@@ -579,6 +627,13 @@ func (s *stream) closeSubjects() {
 	s.mu.Unlock()
 	s.openSubjects()
 	s.wake()
+}
+
+// isFollowed reports whether there are consumers.
+func (s *stream) isFollowed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.consumers) > 0
 }
 
 // consumerList returns the consumers that run.

@@ -17,6 +17,8 @@ type worker struct {
 	msg     account.Message
 
 	buf, to, reply, header []byte
+	// followers are the consumers that are told something.
+	followers []*consumer
 }
 
 func newWorker() *worker { return &worker{} }

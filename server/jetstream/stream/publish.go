@@ -180,7 +180,7 @@ func (c *Core) put(p *publish, now int64, r *Result) error {
 		return err
 	}
 	r.Seq = seq
-	r.stored(seq)
+	r.added(seq, p)
 	r.Value = p.value
 	c.remember(p.head.msgID, seq, now)
 	c.noteTTL(seq, now, p.ttl)

@@ -10,7 +10,8 @@ import (
 // what it points to is valid until the next.
 type Result struct {
 	// Effects is set by the caller, where it leads: then Republish is filled in.
-	Effects bool
+	// Followed is set if somebody follows the stream: then Added is.
+	Effects, Followed bool
 
 	Kind Kind
 	// Skipped says that the op could not be understood, and did nothing.
@@ -32,6 +33,8 @@ type Result struct {
 	// Stored are the numbers that the stream has gone on by, 0 to 0 if it has not.
 	// Some may have no message.
 	Stored store.Range
+	// Added are the messages among them, in their order.
+	Added []Added
 	// Removed are the messages that are gone, in the order in which they went.
 	Removed []store.Removed
 	// Swept are the messages that are gone all at once.
@@ -43,6 +46,12 @@ type Result struct {
 	More bool
 	// ConfigChanged says that Core.Config is another one.
 	ConfigChanged bool
+}
+
+// Added is a message that was stored.
+type Added struct {
+	Seq     store.Seq
+	Subject string
 }
 
 // Sweep tells of messages that were removed without being looked at.
@@ -76,8 +85,15 @@ type FastProgress struct {
 // reset makes r ready for another op.
 func (r *Result) reset() {
 	*r = Result{
-		Effects: r.Effects, Removed: r.Removed[:0], Swept: r.Swept[:0],
+		Effects: r.Effects, Followed: r.Followed, Added: r.Added[:0], Removed: r.Removed[:0], Swept: r.Swept[:0],
 		Republish: r.Republish[:0],
+	}
+}
+
+// added notes that a message was stored.
+func (r *Result) added(seq store.Seq, p *publish) {
+	if r.stored(seq); r.Followed {
+		r.Added = append(r.Added, Added{seq, p.name()})
 	}
 }
 

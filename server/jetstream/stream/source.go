@@ -184,7 +184,7 @@ func (c *Core) applyCopy(in *reader, now int64, r *Result) error {
 	}
 	r.Seq = seq
 	r.stored(state.Last + 1)
-	r.stored(seq)
+	r.added(seq, p)
 	id := p.head.msgID
 	c.lastID = append(c.lastID[:0], id...)
 	if c.rules.window > 0 && len(id) > 0 && time > now-c.rules.window {

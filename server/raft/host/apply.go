@@ -13,6 +13,7 @@ import (
 type applier struct {
 	group   *Group
 	machine StateMachine
+	flusher Flusher // the machine, if it is one
 
 	mu        sync.Mutex
 	tasks     []task
@@ -86,12 +87,19 @@ func (a *applier) post(t task) bool {
 	return true
 }
 
-// pool returns where a task is to be run.
+// pool returns where a task is to be run. With a sole voter it is the worker who has
+// stepped the group that applies what this has committed: to wake another one takes
+// longer than most entries.
 func (a *applier) pool(t *task) *pool {
-	if t.slow() {
-		return a.group.host.bulkPool
+	h := a.group.host
+	switch {
+	case t.slow():
+		return h.bulkPool
+	case a.group.sole:
+		return h.groupPool
+	default:
+		return h.applyPool
 	}
-	return a.group.host.applyPool
 }
 
 // release implements actor.
@@ -115,7 +123,7 @@ func (a *applier) run(w *worker) {
 	a.mu.Unlock()
 	for i := range a.current {
 		t := &a.current[i]
-		if t.slow() && w.pool == a.group.host.applyPool {
+		if t.slow() && w.pool != a.group.host.bulkPool {
 			// It goes on in the other pool, with what is queued behind it.
 			a.mu.Lock()
 			a.tasks = append(append([]task(nil), a.current[i:]...), a.tasks...)
@@ -123,6 +131,9 @@ func (a *applier) run(w *worker) {
 			break
 		}
 		a.do(w, t)
+	}
+	if a.flusher != nil {
+		a.flusher.Flush()
 	}
 	if cap(a.current) > maxKeptTasks || len(a.current) <= 1 {
 		// Most groups have one task at a time, and many are idle.

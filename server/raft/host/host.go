@@ -128,7 +128,8 @@ func (h *Host) newIncarnation(old uint32) uint32 {
 // Start begins to do all by itself.
 func (h *Host) Start() {
 	h.started.Store(true)
-	h.groupPool.start(h.cfg.Workers)
+	// Those that apply what a sole voter has committed may be held up by a disk.
+	h.groupPool.start(h.cfg.Workers + 1)
 	h.applyPool.start(h.cfg.Workers)
 	// They wait for disks most of the time.
 	h.bulkPool.start(max(2, h.cfg.Workers))

@@ -41,6 +41,11 @@ type StateMachine interface {
 	LeaderChanged(Leadership)
 }
 
+// Flusher is a StateMachine that sends what has come of entries. Flush is called on
+// the apply stage when as much is applied as there was, and those who had proposed it
+// have been told. Like Apply it may take its time.
+type Flusher interface{ Flush() }
+
 // Position is how far a machine is.
 type Position struct {
 	// Base holds index and term of the last entry that was applied, and the

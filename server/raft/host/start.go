@@ -95,6 +95,7 @@ func (h *Host) newGroup(cfg GroupConfig) (*Group, error) {
 	}
 	g.onWrite = g.postWritten
 	g.apply.group, g.apply.machine = g, cfg.Machine
+	g.apply.flusher, _ = cfg.Machine.(Flusher)
 	at := cfg.Machine.Applied()
 	g.apply.at = at
 	g.apply.applied.Store(uint64(at.Base.Index))

@@ -8,19 +8,21 @@ import (
 
 // view is a block as it was at one moment, to be read without a lock.
 type view struct {
-	b      *block
-	n      int
-	end    int64
-	dead   *bitmap // only if the view was taken by share
-	mem    *memIndex
-	foot   footer
-	frames []frameRef
+	b   *block
+	n   int
+	end int64
+	// written is the end of the file.
+	written int64
+	dead    *bitmap // only if the view was taken by share
+	mem     *memIndex
+	foot    footer
+	frames  []frameRef
 }
 
 // viewLocked returns a block as it is now. Without share its removed records are
 // not part of that. The block must be pinned as long as the view is used.
 func (b *block) viewLocked(share bool) view {
-	v := view{b: b, n: b.n, end: b.end, mem: b.mem, foot: b.foot, frames: b.frames}
+	v := view{b: b, n: b.n, end: b.end, written: b.written, mem: b.mem, foot: b.foot, frames: b.frames}
 	if b.mem != nil && !b.full {
 		// It grows on; what is there does not change.
 		mem := *b.mem
@@ -82,7 +84,7 @@ func plain(err error) error {
 // withIndex calls fn with the index of a block, for the writer.
 func (s *Store) withIndex(b *block, fn func(x index) error) error {
 	s.mu.RLock()
-	v := view{b: b, n: b.n, end: b.end, mem: b.mem, foot: b.foot, frames: b.frames}
+	v := view{b: b, n: b.n, end: b.end, written: b.written, mem: b.mem, foot: b.foot, frames: b.frames}
 	s.mu.RUnlock()
 	return s.use(&v, fn)
 }
@@ -136,7 +138,7 @@ func (s *Store) readRecord(v *view, sl *slot, m *store.Message) error {
 	size := padded(sl.rawLen())
 	raw := m.Buffer(size)
 	if !b.framed {
-		if err := s.readAt(b, raw, sl.place()); err != nil {
+		if err := s.readThrough(v, raw, sl.place()); err != nil {
 			if errors.Is(err, store.ErrDamaged) {
 				return recordDamage(b, seq, sl.place(), errCut)
 			}

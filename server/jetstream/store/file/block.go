@@ -81,6 +81,9 @@ type block struct {
 	// renew: it is to be written anew, whatever is live in it.
 	renew bool
 
+	// readTo is the end of the record that was read last.
+	readTo atomic.Int64
+
 	// pins counts who reads its file, or may want to.
 	pins atomic.Int32
 

@@ -39,6 +39,7 @@ const (
 	cacheSubjects
 	cacheRecords
 	cacheSelection
+	cacheWindow
 )
 
 // cacheKey names a part of a block by what it is and its number, or by a filter.

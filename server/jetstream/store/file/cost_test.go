@@ -205,6 +205,57 @@ func TestRareSubject(t *testing.T) {
 	}
 }
 
+// Messages that are read in order are read from the file many at a time, single ones
+// one at a time; what comes out is the same.
+func TestReadsInOrder(t *testing.T) {
+	reads, bytes := 0, 0
+	fs := errorfs.Wrap(vfs.NewMem(), clock.Real(), errorfs.InjectorFunc(func(op errorfs.Op) errorfs.Fault {
+		if op.Kind == errorfs.OpReadAt {
+			reads++
+			bytes += op.Len
+		}
+		return errorfs.Fault{}
+	}))
+	const n = 10_000
+	s, _ := mustOpen(t, Config{BlockBytes: 300 << 10, Workers: 1}, fs)
+	fill(t, s, n, 100, func(dst []byte, i int) []byte { return fmt.Appendf(dst, "a.%d", i) })
+	commit(t, s, nil)
+	var m store.Message
+	check := func(want int) {
+		t.Helper()
+		if string(m.Subject) != fmt.Sprintf("a.%d", want-1) || m.Seq != store.Seq(want) {
+			t.Fatalf("message %d of %s, want %d", m.Seq, m.Subject, want)
+		}
+	}
+	rng := rand.New(rand.NewPCG(8, 8))
+	s.cache, reads, bytes = NewCache(0, 0), 0, 0
+	for range 100 {
+		seq := 1 + rng.IntN(n)
+		if err := s.Load(store.Seq(seq), &m); err != nil {
+			t.Fatal(err)
+		}
+		check(seq)
+	}
+	// The pages of indexes that are needed for that are read, too.
+	if reads > 300 || bytes > 300<<10 {
+		t.Errorf("%d reads of %d bytes for 100 messages here and there", reads, bytes)
+	}
+	s.cache, reads = NewCache(0, 0), 0
+	for seq := 1; seq <= n; seq++ {
+		if err := s.Next(nil, store.Seq(seq), &m); err != nil {
+			t.Fatal(err)
+		}
+		check(seq)
+	}
+	// About 25 windows, and the pages of indexes.
+	if reads > n/80 {
+		t.Errorf("%d reads for %d messages in their order", reads, n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The cache and the number of open files stay within their bounds.
 func TestCacheIsBounded(t *testing.T) {
 	const maxBytes, maxFiles = 64 << 10, 8

@@ -102,7 +102,7 @@ func (s *Store) loadLocked(c candidate, m *store.Message) error {
 	}
 	// Of an index in memory nothing is needed but the slot; whether there is one
 	// says where frames are found.
-	v := view{b: b, n: b.n, end: b.end, mem: b.mem, foot: b.foot, frames: b.frames}
+	v := view{b: b, n: b.n, end: b.end, written: b.written, mem: b.mem, foot: b.foot, frames: b.frames}
 	if b.mem != nil {
 		sl := b.mem.slots[c.ordinal]
 		if b == s.active && sl.place() >= s.bufAt {

@@ -17,6 +17,7 @@ func TestSamples(t *testing.T) {
 		"samples/mappings.conf":          "mappings",
 		"samples/limits.conf":            "max_payload",
 		"samples/operations.conf":        "log_file",
+		"samples/jetstream.conf":         "jetstream",
 	}
 	seen := 0
 	for _, pattern := range []string{"*.conf", "samples/*.conf"} {

@@ -30,6 +30,7 @@ func TestSamples(t *testing.T) {
 	users := map[string][]nats.Option{
 		"accounts.conf":          {nats.UserInfo("orders", "o")},
 		"auth-token.conf":        {nats.Token("s3cr3t")},
+		"jetstream.conf":         {nats.UserInfo("orders", "change me")},
 		"tls.conf":               {nats.RootCAs(filepath.Join(etc, "ca.pem")), nats.ClientCert(cert, key)},
 		"users-permissions.conf": {nats.UserInfo("boss", "b0ss")},
 	}
@@ -44,7 +45,7 @@ func TestSamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			config := strings.ReplaceAll(string(text), "/etc/nats-lite/", etc+"/")
+			config := strings.NewReplacer("/etc/nats-lite/", etc+"/", `"/var/lib/nats-lite"`, t.TempDir(), `"data"`, t.TempDir()).Replace(string(text))
 			p := launch(t, config)
 			nc := connect(t, p.url, users[name]...)
 			flush(t, nc)

@@ -45,7 +45,7 @@ func (s *Server) startJetStream(opts *options.Options) error {
 	j := &jetStream{}
 	var err error
 	j.log, err = wal.Open(wal.Config{
-		FS: fs, Dir: filepath.Join(dir, "raft"), Clock: s.clock, SyncInterval: o.SyncInterval,
+		FS: fs, Dir: filepath.Join(dir, "raft"), Clock: s.clock, SyncInterval: o.SyncInterval, CacheBytes: logCache,
 		OnError: func(err error) { s.log.Errorf("JetStream log: %v", err) },
 	})
 	if err != nil {
@@ -83,6 +83,10 @@ func (s *Server) startJetStream(opts *options.Options) error {
 	}
 	return j.engine.Start()
 }
+
+// logCache is how much of the log stays in memory, in bytes. A server that is alone needs
+// what is on its way to be applied, and nobody will ask for more.
+const logCache = 8 << 20
 
 // maxFilesAtOnce bounds the disk operations that run at once, whatever is configured:
 // more only wait for each other.

@@ -16,4 +16,4 @@ func DebugWAL(w io.Writer, dir string) error { return wal.Dump(w, vfs.OS(), dir)
 // DebugStore prints what the file store of a stream in a directory holds, and
 // verifies all of it. It changes nothing, and a server may have the store open.
 // The error is file.ErrDamaged if it is not what was written.
-func DebugStore(w io.Writer, dir string) error { return file.Dump(w, vfs.OS(), dir) }
+func DebugStore(w io.Writer, dir string) error { return file.Dump(w, vfs.OS(), dir, nil) }

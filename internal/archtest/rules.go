@@ -131,7 +131,7 @@ var modules = []Dependency{
 		Why: "the ids in advisories and of what is given a name by the server look like those of every other NATS component",
 	},
 	{
-		Module: "golang.org/x/crypto", By: []string{"server/auth", "server/jetstream/store/file"},
+		Module: "golang.org/x/crypto", By: []string{"internal/seal", "server/auth"},
 		Why: "neither bcrypt, in which passwords are configured, nor ChaCha20-Poly1305, a cipher for stored messages, is in the standard library",
 	},
 	{

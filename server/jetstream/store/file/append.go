@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
 
@@ -73,7 +74,7 @@ func (s *Store) startBlock(seq store.Seq) *block {
 	b := s.newBlock(s.nextBlock)
 	b.base, b.end, b.mem = seq, blockHeader, &memIndex{}
 	b.cipher, b.compress = s.cfg.Cipher, s.cfg.Compression
-	b.framed = b.compress || b.cipher != Plain
+	b.framed = b.compress || b.cipher != seal.Plain
 	return b
 }
 

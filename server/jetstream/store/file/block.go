@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
@@ -42,7 +43,7 @@ type block struct {
 	// the other as they are.
 	framed   bool
 	compress bool
-	cipher   Cipher
+	cipher   seal.Cipher
 
 	// What follows is changed under Store.write and Store.mu.
 

@@ -6,17 +6,22 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
 
-func mustKeyring(t testing.TB, c Cipher, secret string, previous ...string) *Keyring {
+func mustKeys(t testing.TB, c seal.Cipher, secret string, previous ...string) *seal.Keys {
 	t.Helper()
 	var old [][]byte
 	for _, p := range previous {
 		old = append(old, []byte(p))
 	}
-	k, err := NewKeyring(c, []byte(secret), old...)
+	r, err := seal.NewRing(c, []byte(secret), old...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := r.Keys(Purpose)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,9 +52,9 @@ func checkSecrets(t *testing.T, s *Store, n int) {
 
 // Nothing of messages or of extra can be read in the files of an encrypted store.
 func TestNothingToRead(t *testing.T) {
-	for _, c := range []Cipher{AES, ChaCha} {
+	for _, c := range []seal.Cipher{seal.AES, seal.ChaCha} {
 		mem := vfs.NewMem()
-		s, _ := mustOpen(t, Config{BlockBytes: 1 << 10, Cipher: c, Keys: mustKeyring(t, c, "key")}, mem)
+		s, _ := mustOpen(t, Config{BlockBytes: 1 << 10, Cipher: c, Keys: mustKeys(t, c, "key")}, mem)
 		writeSecrets(t, s, 50)
 		maintain(t, s)
 		commit(t, s, []byte("the secret of the caller"))
@@ -88,7 +93,7 @@ func TestKeysChange(t *testing.T) {
 		return s.Close()
 	}
 	// reopen opens without writing.
-	reopen := func(keys Keys) error {
+	reopen := func(keys *seal.Keys) error {
 		s, _, err := Open(Config{FS: mem, Dir: "stream", Keys: keys})
 		if err != nil {
 			return err
@@ -101,58 +106,27 @@ func TestKeysChange(t *testing.T) {
 		want error
 	}{
 		{"plain", Config{}, nil},
-		{"turned on", Config{Cipher: AES, Keys: mustKeyring(t, AES, "one")}, nil},
-		{"without key", Config{}, ErrKey},
-		{"wrong key", Config{Cipher: AES, Keys: mustKeyring(t, AES, "two")}, ErrKey},
-		{"key as one for the other cipher", Config{Cipher: ChaCha, Keys: mustKeyring(t, ChaCha, "one")}, nil},
-		{"new key", Config{Cipher: ChaCha, Keys: mustKeyring(t, ChaCha, "two", "one")}, nil},
-		{"old key", Config{Cipher: ChaCha, Keys: mustKeyring(t, ChaCha, "one")}, ErrKey},
-		{"turned off", Config{Keys: mustKeyring(t, ChaCha, "two"), Compression: true}, nil},
+		{"turned on", Config{Cipher: seal.AES, Keys: mustKeys(t, seal.AES, "one")}, nil},
+		{"without key", Config{}, seal.ErrKey},
+		{"wrong key", Config{Cipher: seal.AES, Keys: mustKeys(t, seal.AES, "two")}, seal.ErrKey},
+		{"key as one for the other cipher", Config{Cipher: seal.ChaCha, Keys: mustKeys(t, seal.ChaCha, "one")}, nil},
+		{"new key", Config{Cipher: seal.ChaCha, Keys: mustKeys(t, seal.ChaCha, "two", "one")}, nil},
+		{"old key", Config{Cipher: seal.ChaCha, Keys: mustKeys(t, seal.ChaCha, "one")}, seal.ErrKey},
+		{"turned off", Config{Keys: mustKeys(t, seal.ChaCha, "two"), Compression: true}, nil},
 	} {
 		if err := open(step.cfg); !errors.Is(err, step.want) || (err == nil) != (step.want == nil) {
 			t.Fatalf("%d, %s: error %v, want %v", i, step.name, err, step.want)
 		}
 	}
 	// A key is not needed any more as soon as the store was opened with the next one.
-	if err := reopen(mustKeyring(t, AES, "three", "two")); err != nil {
+	if err := reopen(mustKeys(t, seal.AES, "three", "two")); err != nil {
 		t.Fatal(err)
 	}
-	if err := reopen(mustKeyring(t, AES, "three")); err != nil {
+	if err := reopen(mustKeys(t, seal.AES, "three")); err != nil {
 		t.Fatal(err)
 	}
-	if err := reopen(mustKeyring(t, AES, "two")); !errors.Is(err, ErrKey) {
+	if err := reopen(mustKeys(t, seal.AES, "two")); !errors.Is(err, seal.ErrKey) {
 		t.Fatalf("opened with the key before: %v", err)
-	}
-}
-
-func TestKeyring(t *testing.T) {
-	k := mustKeyring(t, AES, "one")
-	wrapped, err := k.Wrap([]byte("data key"), 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if key, old, err := k.Unwrap(wrapped, 7); err != nil || old || string(key) != "data key" {
-		t.Errorf("unwrapped as %q, %v, %v", key, old, err)
-	}
-	if key, old, err := mustKeyring(t, ChaCha, "new", "one").Unwrap(wrapped, 7); err != nil || !old || string(key) != "data key" {
-		t.Errorf("unwrapped by a later ring as %q, %v, %v", key, old, err)
-	}
-	if _, _, err := k.Unwrap(wrapped, 8); !errors.Is(err, ErrKey) {
-		t.Errorf("unwrapped for another store: %v", err)
-	}
-	for n := range wrapped {
-		if _, _, err := k.Unwrap(wrapped[:n], 7); !errors.Is(err, ErrKey) {
-			t.Errorf("unwrapped from %d bytes: %v", n, err)
-		}
-	}
-	if _, err := NewKeyring(AES, nil); err == nil {
-		t.Error("an empty secret is taken")
-	}
-	if _, err := NewKeyring(Plain, []byte("a")); err == nil {
-		t.Error("no cipher is taken")
-	}
-	if _, _, err := Open(Config{FS: vfs.NewMem(), Dir: "stream", Cipher: AES}); err == nil {
-		t.Error("opened to encrypt without keys")
 	}
 }
 
@@ -181,5 +155,110 @@ func TestEraseInFrames(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What is in clear is written anew when the store is to be encrypted, also what is
+// still being appended to; and nothing of it is left in any file.
+func TestEncryptionIsTurnedOn(t *testing.T) {
+	for _, n := range []int{0, 3, 50} {
+		for _, sealFirst := range []bool{false, true} {
+			mem := vfs.NewMem()
+			s, rec := mustOpen(t, Config{BlockBytes: 1 << 10}, mem)
+			if rec.Exposed {
+				t.Error("a store that is not to be encrypted is exposed")
+			}
+			writeSecrets(t, s, n)
+			if sealFirst {
+				maintain(t, s)
+			}
+			commit(t, s, []byte("the secret of the caller"))
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			cfg := Config{BlockBytes: 1 << 10, Cipher: seal.AES, Keys: mustKeys(t, seal.AES, "key")}
+			s, rec = mustOpen(t, cfg, mem)
+			if !rec.Exposed {
+				t.Error("it is not exposed")
+			}
+			checkSecrets(t, s, n)
+			writeSecrets(t, s, 2) // in front of the first checkpoint
+			commit(t, s, []byte("the secret of the caller"))
+			// A crash here leaves some of it in clear, and that is told.
+			left := mem.CrashClone(vfs.CrashOptions{})
+			maintain(t, s)
+			for range 2 {
+				commit(t, s, []byte("the secret of the caller"))
+			}
+			for name, content := range readFiles(t, mem) {
+				if bytes.Contains(content, []byte("secret")) {
+					t.Errorf("%d messages: %s can be read", n, name)
+				}
+			}
+			checkSecrets(t, s, n+2)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if s, rec = mustOpen(t, cfg, mem); rec.Exposed {
+				t.Errorf("%d messages: it is exposed when all is encrypted", n)
+			}
+			checkSecrets(t, s, n+2)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if s, rec = mustOpen(t, cfg, left); n > 0 && !rec.Exposed {
+				t.Error("it is not exposed after a crash in the middle")
+			}
+			checkSecrets(t, s, n+2)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestCheckKey(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		keys *seal.Keys // of the store, nil in clear
+		with *seal.Keys
+		old  bool
+		err  error
+	}{
+		{"in clear, no key", nil, nil, false, nil},
+		{"in clear", nil, mustKeys(t, seal.AES, "one"), false, nil},
+		{"the same key", mustKeys(t, seal.AES, "one"), mustKeys(t, seal.AES, "one"), false, nil},
+		{"a newer key", mustKeys(t, seal.AES, "one"), mustKeys(t, seal.AES, "two", "one"), true, nil},
+		{"another key", mustKeys(t, seal.AES, "one"), mustKeys(t, seal.AES, "two"), false, seal.ErrKey},
+		{"no key", mustKeys(t, seal.AES, "one"), nil, false, seal.ErrKey},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			if old, err := CheckKey(mem, "stream", tt.with); old || err != nil {
+				t.Fatalf("without a store: %v, %v", old, err)
+			}
+			cfg := Config{Keys: tt.keys}
+			if tt.keys != nil {
+				cfg.Cipher = tt.keys.Cipher()
+			}
+			s, _ := mustOpen(t, cfg, mem)
+			writeSecrets(t, s, 3)
+			commit(t, s, nil)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			before := mem.CrashClone(vfs.Killed)
+			if old, err := CheckKey(mem, "stream", tt.with); old != tt.old || !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
+				t.Errorf("old %v, %v", old, err)
+			}
+			if tt.err != nil {
+				if s, _, err := Open(Config{FS: mem, Dir: "stream", Keys: tt.with}); !errors.Is(err, tt.err) {
+					t.Errorf("opened: %v, %v", s, err)
+				}
+			}
+			if err := sameFiles(before, mem); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

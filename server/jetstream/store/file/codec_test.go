@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
@@ -91,8 +92,8 @@ func TestChainIsCRC(t *testing.T) {
 // testCodecs are all ways to make a frame.
 func testCodecs(t testing.TB) map[string]*codec {
 	codecs := map[string]*codec{"plain": {}, "s2": {compress: true}}
-	for _, c := range []Cipher{AES, ChaCha} {
-		aead, err := c.aead(make([]byte, dataKeySize))
+	for _, c := range []seal.Cipher{seal.AES, seal.ChaCha} {
+		aead, err := c.AEAD(make([]byte, seal.KeySize), Purpose)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +170,7 @@ func randomBody(rng *rand.Rand) *indexBody {
 	seq := store.Seq(1)
 	for range rng.IntN(5) {
 		b := blockState{
-			id: rng.Uint64N(1000), framed: rng.IntN(2) == 0, compress: rng.IntN(2) == 0, cipher: Cipher(rng.IntN(3)), base: seq,
+			id: rng.Uint64N(1000), framed: rng.IntN(2) == 0, compress: rng.IntN(2) == 0, cipher: seal.Cipher(rng.IntN(3)), base: seq,
 			n: 1 + rng.IntN(300), firstTime: rng.Int64(), lastTime: -rng.Int64(), liveBytes: rng.Uint64(), sum: rng.Uint32(),
 			renew: rng.IntN(2) == 0, damaged: rng.IntN(2) == 0,
 		}
@@ -363,7 +364,7 @@ func TestGolden(t *testing.T) {
 // The first record and the head of an index, byte by byte.
 func TestGoldenBytes(t *testing.T) {
 	b, _ := appendRecord(nil, seedOf(1, 2), 64, 3, &store.Message{Seq: 4, Time: 5, Subject: []byte("sub"), Header: []byte("hd"), Data: []byte("data")})
-	h := indexHead{store: 1, generation: 2, cipher: AES, wrapped: []byte("key")}
+	h := indexHead{store: 1, generation: 2, cipher: seal.AES, wrapped: []byte("key")}
 	w := footerWriter{store: 1, block: 2, start: 512}
 	m := &memIndex{}
 	m.add(slot{time: 9, seq: 0, at: 8, size: 50}, []byte("b"), 1)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-lite/nats-lite/internal/clock"
 	"github.com/nats-lite/nats-lite/internal/race"
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/internal/vfs/errorfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
@@ -405,19 +406,23 @@ func TestDump(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := makeSound(t, cfg, 1)
 			var out strings.Builder
-			if err := Dump(&out, d.fs, "stream"); err != nil {
-				t.Fatalf("%v:\n%s", err, &out)
-			}
-			want := []string{"the store is sound", "store "}
-			if cfg.Cipher == Plain {
-				want = append(want, fmt.Sprintf("messages %d,", len(d.messages)), "sealed", "open")
-			} else {
-				want = append(want, "encrypted by chacha", "frames, valid up to")
-			}
-			for _, w := range want {
-				if !strings.Contains(out.String(), w) {
-					t.Errorf("%q is not in\n%s", w, &out)
+			dump := func(keys *seal.Keys, want ...string) {
+				t.Helper()
+				out.Reset()
+				if err := Dump(&out, d.fs, "stream", keys); err != nil {
+					t.Fatalf("%v:\n%s", err, &out)
 				}
+				for _, w := range append(want, "the store is sound", "store ") {
+					if !strings.Contains(out.String(), w) {
+						t.Errorf("%q is not in\n%s", w, &out)
+					}
+				}
+			}
+			dump(cfg.Keys, fmt.Sprintf("messages %d,", len(d.messages)), "sealed", "open")
+			if cfg.Cipher != seal.Plain {
+				dump(cfg.Keys, "encrypted by chacha")
+				dump(nil, "encrypted by chacha", "frames, valid up to")
+				dump(mustKeys(t, seal.AES, "another"), "encrypted by chacha", "frames, valid up to")
 			}
 			// Nothing is changed, and damage is told.
 			if err := sameFiles(d.fs, d.fs.CrashClone(vfs.CrashOptions{})); err != nil {
@@ -428,11 +433,11 @@ func TestDump(t *testing.T) {
 			b[p.from+50] ^= 1
 			fs := d.put(t, p.file, b)
 			out.Reset()
-			err := Dump(&out, fs, "stream")
-			if cfg.Cipher == Plain && (!errors.Is(err, ErrDamaged) || !strings.Contains(out.String(), "DAMAGE: ")) {
+			err := Dump(&out, fs, "stream", cfg.Keys)
+			if !errors.Is(err, ErrDamaged) || !strings.Contains(out.String(), "DAMAGE: ") {
 				t.Errorf("%v:\n%s", err, &out)
 			}
-			if err := Dump(&out, fs, filepath.Join("stream", "none")); err == nil {
+			if err := Dump(&out, fs, filepath.Join("stream", "none"), nil); err == nil {
 				t.Error("no error without a directory")
 			}
 		})

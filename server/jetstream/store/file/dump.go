@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
@@ -18,13 +19,13 @@ const maxLooks = 3
 
 // Dump prints what a store holds, and verifies all of it. It changes nothing. A
 // server may have the store open: what is seen in the middle of a change is
-// looked at again. Of an encrypted store checksums are verified, and not more is
-// known. It returns ErrDamaged if anything is wrong.
-func Dump(w io.Writer, fs vfs.FS, dir string) error {
+// looked at again. Keys open an encrypted store; without
+// those that fit checksums are verified, and not more is known. It returns ErrDamaged if anything is wrong.
+func Dump(w io.Writer, fs vfs.FS, dir string, keys *seal.Keys) error {
 	var p *printer
 	for range maxLooks {
 		p = &printer{}
-		if err := p.dump(fs, dir); err != nil {
+		if err := p.dump(fs, dir, keys); err != nil {
 			return err
 		}
 		if !p.damaged {
@@ -55,8 +56,8 @@ func (p *printer) wrong(format string, args ...any) {
 	p.line("DAMAGE: "+format, args...)
 }
 
-func (p *printer) dump(fs vfs.FS, dir string) error {
-	cfg := Config{FS: fs, Dir: dir}
+func (p *printer) dump(fs vfs.FS, dir string, keys *seal.Keys) error {
+	cfg := Config{FS: fs, Dir: dir, Keys: keys}
 	if err := cfg.fill(); err != nil {
 		return err
 	}
@@ -99,12 +100,16 @@ func (p *printer) indexes(o *opener) (newest *indexBody) {
 	for _, g := range o.indexes {
 		body, h, err := o.readIndex(g)
 		switch {
-		case errors.Is(err, ErrKey) || errors.Is(err, errNoKey):
+		case errors.Is(err, seal.ErrKey):
 			p.line("%s is encrypted", indexName(g))
 		case err != nil:
 			p.wrong("%s: %v", indexName(g), err)
 		case newest == nil:
-			p.line("store %016x, generation %d in %s", h.store, h.generation, indexName(g))
+			encrypted := ""
+			if h.cipher != seal.Plain {
+				encrypted = fmt.Sprintf(", encrypted by %v", h.cipher)
+			}
+			p.line("store %016x, generation %d in %s%s", h.store, h.generation, indexName(g), encrypted)
 			o.id, o.rec.Generation = h.store, h.generation
 			newest = body
 		default:

@@ -3,6 +3,7 @@ package file
 import (
 	"testing"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 	"github.com/nats-lite/nats-lite/server/jetstream/store/storetest"
@@ -10,17 +11,14 @@ import (
 
 // configs are the kinds of stores that have to behave alike.
 func configs(t testing.TB) map[string]Config {
-	keys, err := NewKeyring(AES, []byte("secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := mustKeys(t, seal.AES, "secret")
 	return map[string]Config{
 		"plain":             {BlockBytes: 2 << 10},
 		"large blocks":      {},
 		"tiny blocks":       {BlockBytes: 300},
 		"compressed":        {BlockBytes: 2 << 10, Compression: true},
-		"encrypted":         {BlockBytes: 2 << 10, Cipher: AES, Keys: keys},
-		"both, tiny blocks": {BlockBytes: 500, Cipher: ChaCha, Keys: keys, Compression: true},
+		"encrypted":         {BlockBytes: 2 << 10, Cipher: seal.AES, Keys: keys},
+		"both, tiny blocks": {BlockBytes: 500, Cipher: seal.ChaCha, Keys: keys, Compression: true},
 	}
 }
 

@@ -9,11 +9,12 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/s2"
+
+	"github.com/nats-lite/nats-lite/internal/seal"
 )
 
 const (
 	frameHead = 40
-	nonceSize = 12
 	// maxFrame bounds what a frame may hold; the largest record fits.
 	maxFrame = maxData + maxHeader + maxSubject + 1<<10
 )
@@ -109,10 +110,10 @@ func (c *codec) append(dst []byte, p place, kind frameKind, at uint64, content [
 		dst = append(dst, content...)
 	} else {
 		head[13] = flags | frameSealed
-		if _, err := io.ReadFull(c.rand, head[24:24+nonceSize]); err != nil {
+		if _, err := io.ReadFull(c.rand, head[24:24+seal.NonceSize]); err != nil {
 			return dst[:start], fmt.Errorf("no random bytes for a nonce: %w", err)
 		}
-		dst = c.aead.Seal(dst, head[24:24+nonceSize], content, p.associated(head))
+		dst = c.aead.Seal(dst, head[24:24+seal.NonceSize], content, p.associated(head))
 	}
 	stored := len(dst) - start - frameHead
 	dst = append(dst, zeros[:padded(stored)-stored]...)
@@ -123,7 +124,7 @@ func (c *codec) append(dst []byte, p place, kind frameKind, at uint64, content [
 
 var (
 	errFrame  = errors.New("no valid frame")
-	errNoKey  = errors.New("it is encrypted, and there is no key")
+	errNoKey  = fmt.Errorf("it is encrypted: %w", seal.ErrKey)
 	errSealed = errors.New("encrypted content is not authentic")
 )
 
@@ -166,7 +167,7 @@ func (c *codec) open(b []byte, p place, kind frameKind) (content []byte, f frame
 		if c.aead == nil {
 			return nil, f, errNoKey
 		}
-		content, err = c.aead.Open(nil, b[24:24+nonceSize], content, p.associated(b))
+		content, err = c.aead.Open(nil, b[24:24+seal.NonceSize], content, p.associated(b))
 		if err != nil {
 			return nil, f, errSealed
 		}

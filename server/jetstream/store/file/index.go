@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
 
@@ -32,7 +33,7 @@ const (
 //	64           wrapped data key, zeros up to a multiple of 8, then a frame
 type indexHead struct {
 	store, generation uint64
-	cipher            Cipher
+	cipher            seal.Cipher
 	wrapped           []byte
 }
 
@@ -50,7 +51,7 @@ type blockState struct {
 	b                   *block
 	id                  uint64
 	framed, compress    bool
-	cipher              Cipher
+	cipher              seal.Cipher
 	base, last          store.Seq
 	firstTime, lastTime int64
 	n, live             int
@@ -106,11 +107,11 @@ func decodeIndexHead(b []byte) (h indexHead, rest []byte, err error) {
 	if v := le.Uint32(b[12:]); v != version {
 		return h, nil, fmt.Errorf("version %d is not known", v)
 	}
-	h = indexHead{store: le.Uint64(b[16:]), generation: le.Uint64(b[24:]), cipher: Cipher(b[36])}
+	h = indexHead{store: le.Uint64(b[16:]), generation: le.Uint64(b[24:]), cipher: seal.Cipher(b[36])}
 	if wrapped > 0 {
 		h.wrapped = append([]byte(nil), b[indexHeader:indexHeader+int(wrapped)]...)
 	}
-	if h.cipher > ChaCha {
+	if !h.cipher.Valid() {
 		return h, nil, errIndex
 	}
 	return h, b[end:], nil
@@ -292,7 +293,7 @@ func (b *blockState) decode(d *decoder) {
 	flags := kind[0]
 	b.framed, b.compress = flags&blockFramed != 0, flags&blockCompressed != 0
 	b.renew, b.damaged = flags&blockRenew != 0, flags&blockDamaged != 0
-	b.cipher = Cipher(kind[1])
+	b.cipher = seal.Cipher(kind[1])
 	b.base = store.Seq(d.u())
 	b.last = b.base + store.Seq(d.upTo(math.MaxUint32))
 	b.n = int(d.upTo(maxOrdinal))
@@ -309,7 +310,7 @@ func (b *blockState) decode(d *decoder) {
 			d.fail()
 		}
 	}
-	if d.err != nil || flags >= 2*blockDamaged || b.cipher > ChaCha || b.n == 0 || uint64(b.last-b.base)+1 < uint64(b.n) ||
+	if d.err != nil || flags >= 2*blockDamaged || !b.cipher.Valid() || b.n == 0 || uint64(b.last-b.base)+1 < uint64(b.n) ||
 		b.base == 0 || b.last < b.base || b.end < blockHeader || b.n > int(b.end/recordHead) {
 		d.fail()
 		return

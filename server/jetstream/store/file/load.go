@@ -403,9 +403,7 @@ func (o *opener) rewrap() (err error) {
 	if !o.stale {
 		return nil
 	}
-	if o.keys.wrapped, err = o.cfg.Keys.Wrap(o.keys.data, o.id); err != nil {
-		return err
-	}
+	o.keys.wrapped = o.cfg.Keys.Seal(o.keys.data, wrapContext(o.id))
 	for range 2 {
 		c, err := o.Checkpoint(o.rec.Extra)
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
@@ -212,7 +213,7 @@ func (s *Store) rewrite(run []*block) error {
 func (r *rewriting) copy() (err error) {
 	s, to := r.s, r.to
 	to.cipher, to.compress = s.cfg.Cipher, s.cfg.Compression
-	to.framed = to.compress || to.cipher != Plain
+	to.framed = to.compress || to.cipher != seal.Plain
 	to.full, to.mem, to.end = true, &memIndex{}, blockHeader
 	if r.codec, err = s.codecFor(to); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
@@ -29,6 +30,10 @@ type Recovered struct {
 	Losses []store.Loss
 	// Repaired says what was damaged without loss.
 	Repaired []error
+	// Exposed is set if there may be files in clear although the store is to be
+	// encrypted. When Maintain has nothing more to do they go with the second
+	// checkpoint after that, but for blocks with damage.
+	Exposed bool
 	// PutAside are the files that were moved to the directory "lost", for it is not
 	// known what they are. Unknown are those whose names say nothing; they are
 	// left alone.
@@ -72,7 +77,8 @@ func (l *lockedReader) Read(p []byte) (int, error) {
 
 // Open opens the store in a directory, or makes one. It is as it was at the
 // newest checkpoint. The error is an *IndexError if that cannot be said, which
-// nothing but another replica or a backup can make up for, or ErrKey.
+// nothing but another replica or a backup can make up for, or
+// seal.ErrKey.
 func Open(cfg Config) (*Store, Recovered, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, Recovered{}, err
@@ -169,7 +175,7 @@ func (o *opener) create() error {
 		return err
 	}
 	o.id = binary.LittleEndian.Uint64(id[:])
-	if o.cfg.Cipher != Plain {
+	if o.cfg.Cipher != seal.Plain {
 		if err := o.newKey(); err != nil {
 			return err
 		}
@@ -183,20 +189,18 @@ func (o *opener) create() error {
 }
 
 func (o *opener) newKey() (err error) {
-	key := make([]byte, dataKeySize)
+	key := make([]byte, seal.KeySize)
 	if _, err := io.ReadFull(o.cfg.Rand, key); err != nil {
 		return err
 	}
-	if o.keys.wrapped, err = o.cfg.Keys.Wrap(key, o.id); err != nil {
-		return err
-	}
+	o.keys.wrapped = o.cfg.Keys.Seal(key, wrapContext(o.id))
 	return o.useKey(key)
 }
 
 func (o *opener) useKey(key []byte) (err error) {
 	o.keys.data = key
-	for _, c := range []Cipher{AES, ChaCha} {
-		if o.keys.aeads[c], err = c.aead(key); err != nil {
+	for _, c := range []seal.Cipher{seal.AES, seal.ChaCha} {
+		if o.keys.aeads[c], err = c.AEAD(key, Purpose); err != nil {
 			return err
 		}
 	}
@@ -210,8 +214,8 @@ func (o *opener) chooseIndex() (*indexBody, error) {
 	if err == nil {
 		return body, o.useHead(head)
 	}
-	if errors.Is(err, ErrKey) || errors.Is(err, errNoKey) {
-		return nil, fmt.Errorf("%w (%s)", ErrKey, o.cfg.Dir)
+	if errors.Is(err, seal.ErrKey) {
+		return nil, fmt.Errorf("store: %s: %w", o.cfg.Dir, seal.ErrKey)
 	}
 	damage := &IndexError{Dir: o.cfg.Dir, Generation: newest, Err: err}
 	for _, g := range o.indexes[1:] {
@@ -232,7 +236,8 @@ func (o *opener) chooseIndex() (*indexBody, error) {
 
 func (o *opener) useHead(h *indexHead) error {
 	o.id, o.rec.Generation = h.store, h.generation
-	if o.cfg.Cipher != Plain && o.keys.data == nil {
+	o.rec.Exposed = h.cipher == seal.Plain && o.cfg.Cipher != seal.Plain
+	if o.cfg.Cipher != seal.Plain && o.keys.data == nil {
 		return o.newKey()
 	}
 	return nil
@@ -252,10 +257,7 @@ func (o *opener) readIndex(generation uint64) (*indexBody, *indexHead, error) {
 		return nil, nil, fmt.Errorf("it is index %x", h.generation)
 	}
 	if len(h.wrapped) > 0 {
-		if o.cfg.Keys == nil {
-			return nil, nil, ErrKey
-		}
-		key, old, err := o.cfg.Keys.Unwrap(h.wrapped, h.store)
+		key, old, err := o.cfg.Keys.Open(h.wrapped, wrapContext(h.store))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -296,6 +298,10 @@ func (o *opener) adopt(body *indexBody) {
 		b.base, b.last, b.n, b.firstTime, b.lastTime = st.base, st.last, st.n, st.firstTime, st.lastTime
 		b.end, b.sum, b.dead, b.live, b.liveBytes = st.end, st.sum, st.dead, st.live, st.liveBytes
 		b.written, b.synced, b.foot, b.renew, b.damaged = st.written, st.written, st.foot, st.renew, st.damaged
+		if b.cipher == seal.Plain && o.cfg.Cipher != seal.Plain {
+			// What is in clear is not to stay so, nor to go on.
+			b.renew, o.rec.Exposed = true, true
+		}
 		b.full = true
 		listed[b.id] = true
 		o.blocks = append(o.blocks, b)
@@ -312,6 +318,7 @@ func (o *opener) adopt(body *indexBody) {
 		}
 		b := o.newBlock(id)
 		b.gone, b.written = true, 1
+		o.rec.Exposed = o.rec.Exposed || o.cfg.Cipher != seal.Plain
 		if id < body.nextBlock {
 			// The index before may need it.
 			b.dropped = o.committing.kept[0]

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
@@ -29,8 +30,8 @@ type Config struct {
 	Compression bool
 	// Cipher has blocks and indexes encrypted, by a key that Keys wraps. Keys is
 	// also needed as long as there is anything encrypted.
-	Cipher Cipher
-	Keys   Keys
+	Cipher seal.Cipher
+	Keys   *seal.Keys
 	// Workers is how many goroutines Open reads with. 0 is one for each processor.
 	Workers int
 	// Cache is shared with other stores. nil is one of its own.
@@ -144,7 +145,7 @@ func (c *Config) fill() error {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	if c.Cipher != Plain && c.Keys == nil {
+	if c.Cipher != seal.Plain && c.Keys == nil {
 		return fmt.Errorf("store: %v without keys", c.Cipher)
 	}
 	return nil
@@ -269,8 +270,8 @@ func (s *Store) codecFor(b *block) (*codec, error) {
 	return s.codec(b.compress, b.cipher)
 }
 
-func (s *Store) codec(compress bool, c Cipher) (*codec, error) {
-	if c != Plain && s.keys.aeads[c] == nil {
+func (s *Store) codec(compress bool, c seal.Cipher) (*codec, error) {
+	if c != seal.Plain && s.keys.aeads[c] == nil {
 		return nil, errNoKey
 	}
 	return &codec{compress: compress, aead: s.keys.aeads[c], rand: s.cfg.Rand}, nil

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/raft"
 )
@@ -209,7 +210,7 @@ func (a *analysis) load(segs, sides []uint64, workers int) error {
 		}
 		if slices.Contains(segs, n) {
 			var err error
-			if s.scan, err = scanSegment(a.fs, a.path(segmentName(n)), a.store.id, n, 0); err != nil {
+			if s.scan, err = scanSegment(a.fs, a.path(segmentName(n)), a.store.id, n, 0, s.side.keyed()); err != nil {
 				return err
 			}
 			if errors.Is(s.scan.headerErr, errVersion) {
@@ -246,6 +247,30 @@ func (a *analysis) state(n uint64) *segmentState {
 		return nil
 	}
 	return a.states[i]
+}
+
+// key returns the key of the segment, as its header or its sidecar has it; nil if
+// there is none.
+func (s *segmentState) key() *segmentKey {
+	switch {
+	case s.scan != nil && s.scan.headerErr == nil:
+		return s.scan.header.key
+	case s.side.keyed():
+		return s.side.key
+	}
+	return nil
+}
+
+// unlock opens the keys of the segments. The error is seal.ErrKey if one does not fit.
+func (a *analysis) unlock(keys *seal.Keys) error {
+	for _, s := range a.states {
+		if k := s.key(); k != nil && s.scan != nil {
+			if err := k.open(keys, a.store.id, s.number); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // findMark works out up to where the log was synced for certain: so say flushes
@@ -361,7 +386,7 @@ func (a *analysis) findEnd(s *segmentState) error {
 	}
 	if s.scan.tail > s.end {
 		// What is behind the end does not count.
-		again, err := scanSegment(a.fs, a.path(segmentName(s.number)), a.store.id, s.number, s.end)
+		again, err := scanSegment(a.fs, a.path(segmentName(s.number)), a.store.id, s.number, s.end, s.scan.keyed)
 		if err != nil {
 			return err
 		}

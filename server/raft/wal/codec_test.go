@@ -30,7 +30,7 @@ func TestRecord(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			const at = 4096 + 64
 			seed := seedOf(11, 22)
-			b := appendRecord([]byte("in front"), seed, at, &tt.r, []byte(tt.data))[8:]
+			b := appendRecord([]byte("in front"), seed, at, &tt.r, []byte(tt.data), nil)[8:]
 			if int64(len(b)) != recordSize(len(tt.data)) || tt.r.length() != int64(len(b)) {
 				t.Fatalf("%d bytes, want %d", len(b), recordSize(len(tt.data)))
 			}
@@ -110,11 +110,12 @@ func TestSidecarContents(t *testing.T) {
 	}
 }
 
-// The same operations give the same bytes, whatever order maps have.
+// The same operations give the same bytes, whatever order maps have, unless they are
+// encrypted.
 func TestFilesAreDeterministic(t *testing.T) {
 	run := func() map[string][]byte {
 		mem := vfs.NewMem()
-		s := newStory(t, mem, 5)
+		s := newStory(t, mem, 6)
 		s.log = open(t, s.cfg)
 		for i := range 400 {
 			must(t, s.step())
@@ -150,8 +151,8 @@ func TestFilesAreDeterministic(t *testing.T) {
 
 func FuzzRecord(f *testing.F) {
 	seed := seedOf(1, 1)
-	f.Add(appendRecord(nil, seed, 4096, &record{kind: kindEntry, group: 1, seq: 1, term: 1, index: 1}, []byte("data")))
-	f.Add(appendRecord(nil, seed, 4096, &record{kind: kindFlush, term: 1, index: 4096}, nil))
+	f.Add(appendRecord(nil, seed, 4096, &record{kind: kindEntry, group: 1, seq: 1, term: 1, index: 1}, []byte("data"), nil))
+	f.Add(appendRecord(nil, seed, 4096, &record{kind: kindFlush, term: 1, index: 4096}, nil, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) >= recordHeader {
 			// With a checksum that fits, so that it gets past that.
@@ -159,7 +160,7 @@ func FuzzRecord(f *testing.F) {
 			binary.LittleEndian.PutUint32(h[16:], 4096/recordAlign)
 			binary.LittleEndian.PutUint32(h, crc32.Update(seed, castagnoli, h[4:recordHeader]))
 			if r, ok := decodeRecord(h, seed, 4096); ok && r.size == 0 && r.dcrc == 0 {
-				if again := appendRecord(nil, seed, 4096, &r, nil); !bytes.Equal(again, h[:recordHeader]) {
+				if again := appendRecord(nil, seed, 4096, &r, nil, nil); !bytes.Equal(again, h[:recordHeader]) {
 					t.Errorf("%x is decoded as %+v and encoded as %x", h, r, again)
 				}
 			}
@@ -186,7 +187,7 @@ func FuzzSidecar(f *testing.F) {
 	g := Group{id: 5, exists: true, locs: make([]loc, 2), history: history{seq: 3, runs: []run{{1, 1, 2}}}}
 	f.Add(items, g.appendCatalogued(nil), uint8(0), uint16(0))
 	f.Fuzz(func(t *testing.T, items, catalog []byte, flags uint8, part uint16) {
-		b := encodeSideHeader(1, 1)
+		b := encodeSideHeader(1, 1, nil)
 		b = appendBlock(b, sideSeed(1, 1), int64(len(b)), &sideBlock{kind: blockItems, flags: flags, from: 4096, to: 8192, content: items})
 		b = appendBlock(b, sideSeed(1, 1), int64(len(b)), &sideBlock{kind: blockCatalog, part: part, flags: blockLast, from: 8192, to: 8192, content: catalog})
 		s := parseSidecar(b, 1, 1)
@@ -200,7 +201,7 @@ func FuzzSidecar(f *testing.F) {
 		}
 		// The file as it may be, without checksums that fit.
 		parseSidecar(items, 1, 1)
-		parseSidecar(append(encodeSideHeader(1, 1), catalog...), 1, 1)
+		parseSidecar(append(encodeSideHeader(1, 1, nil), catalog...), 1, 1)
 	})
 }
 

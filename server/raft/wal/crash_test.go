@@ -37,11 +37,15 @@ type story struct {
 	errs   []error
 }
 
+// newStory begins a story on a log, which is encrypted if the seed is odd.
 func newStory(t testing.TB, fs vfs.FS, seed uint64) *story {
 	s := &story{t: t, rng: rand.New(rand.NewPCG(seed, 7))}
 	s.restart(model{})
 	s.gen = generator{rng: s.rng, groups: 5, maxData: 700}
 	s.cfg = testConfig(fs, &s.errs)
+	if seed%2 == 1 {
+		s.cfg.Keys = testKeys(t, "secret")
+	}
 	return s
 }
 
@@ -355,7 +359,7 @@ func TestSyncIntervalKeepsVotes(t *testing.T) {
 // Whichever operation fails, nothing is acknowledged afterwards that is not
 // there, and the log can be opened again with all that was.
 func TestEveryOperationFails(t *testing.T) {
-	for _, fault := range []struct {
+	for i, fault := range []struct {
 		name  string
 		fault errorfs.Fault
 	}{
@@ -367,7 +371,7 @@ func TestEveryOperationFails(t *testing.T) {
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			for n := uint64(1); ; n++ {
-				if !failNth(t, n, fault.fault) {
+				if !failNth(t, n, uint64(3+i%2), fault.fault) {
 					if n < 50 {
 						t.Errorf("%d operations only", n)
 					}
@@ -379,9 +383,9 @@ func TestEveryOperationFails(t *testing.T) {
 }
 
 // failNth reports whether there was an nth operation.
-func failNth(t *testing.T, n uint64, fault errorfs.Fault) bool {
+func failNth(t *testing.T, n, seed uint64, fault errorfs.Fault) bool {
 	mem := vfs.NewMem()
-	s := newStory(t, nil, 3)
+	s := newStory(t, nil, seed)
 	s.disorder = noSpace(fault.Err)
 	fail := errorfs.FailNth(n, errorfs.Every, fault)
 	s.cfg.FS = errorfs.Wrap(mem, s.cfg.Clock, fail)

@@ -523,7 +523,7 @@ func TestReplicaHeals(t *testing.T) {
 
 func TestDumpTellsDamage(t *testing.T) {
 	d := makeSound(t, 1, true)
-	if err := Dump(io.Discard, d.fs, "/wal"); err != nil {
+	if err := Dump(io.Discard, d.fs, "/wal", d.cfg.Keys); err != nil {
 		t.Fatal(err)
 	}
 	for _, w := range d.records {
@@ -531,7 +531,7 @@ func TestDumpTellsDamage(t *testing.T) {
 		overwrite(t, fs, segmentName(w.segment), w.at, make([]byte, w.end-w.at))
 		before := fs.CrashClone(vfs.Killed)
 		var out strings.Builder
-		if err := Dump(&out, fs, "/wal"); !errors.Is(err, ErrDamaged) {
+		if err := Dump(&out, fs, "/wal", d.cfg.Keys); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("%v", err)
 		}
 		if w.needed && !strings.Contains(out.String(), fmt.Sprintf("DAMAGE: group %d: ", w.group)) {

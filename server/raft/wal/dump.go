@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 )
 
@@ -14,10 +18,11 @@ var ErrDamaged = errors.New("the log is damaged")
 
 // Dump prints what a log holds, and verifies all of it. It changes nothing and
 // takes no lock: a server may have the log open, whose last writes are then
-// shown as not known to be synced. It returns an error that is ErrDamaged if
-// anything is wrong with what was synced.
-func Dump(w io.Writer, fs vfs.FS, dir string) error {
-	a, err := lookTwice(fs, dir)
+// shown as not known to be synced. Where entries are encrypted and keys do not open
+// them, their checksums alone are verified. It returns an error that is ErrDamaged
+// if anything is wrong with what was synced.
+func Dump(w io.Writer, fsys vfs.FS, dir string, keys *seal.Keys) error {
+	a, err := lookTwice(fsys, dir)
 	if err != nil {
 		return err
 	}
@@ -33,6 +38,9 @@ func Dump(w io.Writer, fs vfs.FS, dir string) error {
 	p.store(a)
 	for _, s := range a.states {
 		p.segment(a, s)
+		if err := p.sealed(a, s, keys); err != nil {
+			return err
+		}
 	}
 	for _, g := range a.groups {
 		p.group(g)
@@ -52,9 +60,9 @@ const maxLooks = 4
 // lookTwice analyzes a log that may be written meanwhile. Segments are then seen
 // at different times, and what is in one may seem to be missing in another, so
 // only what is seen again is believed.
-func lookTwice(fs vfs.FS, dir string) (a *analysis, err error) {
+func lookTwice(fsys vfs.FS, dir string) (a *analysis, err error) {
 	for range maxLooks {
-		if a, err = analyze(fs, dir, 0); err == nil && !a.empty && !a.damaged() {
+		if a, err = analyze(fsys, dir, 0); err == nil && !a.empty && !a.damaged() {
 			break
 		}
 	}
@@ -147,6 +155,45 @@ func (p *printer) segment(a *analysis, s *segmentState) {
 			p.wrong("%s: %s cannot be read", segmentName(s.number), u)
 		}
 	}
+}
+
+// sealed prints how the entries of a segment are encrypted, and verifies them.
+func (p *printer) sealed(a *analysis, s *segmentState, keys *seal.Keys) (err error) {
+	k := s.key()
+	if k == nil || s.scan == nil {
+		return nil
+	}
+	if k.open(keys, a.store.id, s.number) != nil {
+		p.line("  encrypted by %v, with another key", k.cipher)
+		return nil
+	}
+	p.line("  encrypted by %v", k.cipher)
+	f, err := a.fs.Open(a.path(segmentName(s.number)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a server has removed it
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	reader := k.reader()
+	for _, id := range slices.Sorted(maps.Keys(s.scan.groups)) {
+		for _, at := range s.scan.groups[id].places {
+			place := makeLoc(s.number, int64(at.off8)*recordAlign, int(at.size))
+			b := make([]byte, place.length())
+			if err := readFull(f, b, place.offset()); err != nil {
+				return err
+			}
+			r, ok := decodeRecord(b, seedOf(a.store.id, s.number), place.offset())
+			if !ok {
+				continue // the server is removing the segment
+			}
+			if _, err := reader.data(b, &r, place.offset()); err != nil {
+				p.wrong("%s: entry %d of group %d at %d: %v", segmentName(s.number), r.index, id, place.offset(), err)
+			}
+		}
+	}
+	return nil
 }
 
 func countKinds(s *scan) string {

@@ -21,7 +21,7 @@ type ahead struct {
 // put encodes a record at the end of the buffer.
 func (l *Log) put(chain uint32, r *record, data []byte) uint32 {
 	r.prev = chain
-	l.buf = appendRecord(l.buf, l.active.seed, l.active.end+int64(len(l.buf)), r, data)
+	l.buf = appendRecord(l.buf, l.active.seed, l.active.end+int64(len(l.buf)), r, data, l.active.key)
 	return r.crc
 }
 
@@ -236,7 +236,7 @@ func (l *Log) apply(r *request) {
 			e := &r.Entries[i]
 			h.seq++
 			h.add(uint64(e.Index), uint64(e.Term), h.seq)
-			g.locs = append(g.locs, place(len(e.Data)))
+			g.locs = append(g.locs, place(s.key.stored(entryKind(e.Type), len(e.Data))))
 			if e.Type == raft.EntryConf {
 				g.confs = append(g.confs, *e)
 			}

@@ -20,8 +20,8 @@ var writes = errorfs.Kinds(errorfs.OpCreate, errorfs.OpRename, errorfs.OpWrite, 
 // house.
 func TestFailureEndsTheLog(t *testing.T) {
 	withoutRace(t)
-	for _, interval := range []time.Duration{0, 300 * time.Millisecond} {
-		for n := uint64(1); failWrite(t, n, interval); n++ {
+	for i, interval := range []time.Duration{0, 300 * time.Millisecond} {
+		for n := uint64(1); failWrite(t, n, uint64(10+i), interval); n++ {
 			if t.Failed() {
 				return
 			}
@@ -30,9 +30,9 @@ func TestFailureEndsTheLog(t *testing.T) {
 }
 
 // failWrite reports whether there was an nth write.
-func failWrite(t *testing.T, n uint64, interval time.Duration) bool {
+func failWrite(t *testing.T, n, seed uint64, interval time.Duration) bool {
 	mem := vfs.NewMem()
-	s := newStory(t, nil, 11)
+	s := newStory(t, nil, seed)
 	s.cfg.SyncInterval = interval
 	s.gen.maxData = 300
 	fail := errorfs.FailNth(n, writes, errorfs.Fault{Err: syscall.EIO})

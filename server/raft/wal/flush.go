@@ -194,7 +194,7 @@ func (l *Log) roll(size int64) error {
 	if err != nil {
 		return err
 	}
-	h := segmentHeader{store: l.store.id, segment: next.number, incarnation: l.store.incarnation}
+	h := segmentHeader{store: l.store.id, segment: next.number, incarnation: l.store.incarnation, key: next.key}
 	if last := l.tip(); last != nil {
 		h.prev = position{last.number, last.end}
 		h.chain = last.chain

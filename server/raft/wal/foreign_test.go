@@ -62,7 +62,7 @@ func TestCatalogInParts(t *testing.T) {
 		{"begun twice", append(whole[:1:1], whole...), []uint64{1, 2, 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := encodeSideHeader(store, segment)
+			b := encodeSideHeader(store, segment, nil)
 			for i := range tt.blocks {
 				b = appendBlock(b, sideSeed(store, segment), int64(len(b)), &tt.blocks[i])
 			}

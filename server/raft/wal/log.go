@@ -164,7 +164,7 @@ func (l *Log) Group(id raft.GroupID) (*Group, bool) {
 // be called. Whether the write fits its group is seen when it is flushed: Done
 // is told ErrInvalid then, and nothing is written.
 func (l *Log) Append(w Write) error {
-	r, err := newRequest(w)
+	r, err := l.newRequest(w)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (l *Log) kick() {
 }
 
 // newRequest checks what can be said of a write by itself.
-func newRequest(w Write) (request, error) {
+func (l *Log) newRequest(w Write) (request, error) {
 	invalid := func(format string, args ...any) (request, error) {
 		return request{}, fmt.Errorf("%w: group %d: %s", ErrInvalid, w.Group, fmt.Sprintf(format, args...))
 	}
@@ -224,10 +224,10 @@ func newRequest(w Write) (request, error) {
 		if e.Index == 0 || e.Index != w.Entries[0].Index+raft.Index(i) || e.Type > raft.EntryConf {
 			return invalid("entry %d of type %d in place %d behind %d", e.Index, e.Type, i, w.Entries[0].Index)
 		}
-		if len(e.Data) > maxData {
+		if len(e.Data) > maxEntry {
 			return invalid("entry %d has %d bytes", e.Index, len(e.Data))
 		}
-		r.bytes += recordSize(len(e.Data))
+		r.bytes += recordSize(len(e.Data)) + l.sealing()
 	}
 	if w.Delete {
 		r.bytes += recordSize(0)
@@ -236,6 +236,14 @@ func newRequest(w Write) (request, error) {
 		return invalid("%d bytes in one write", r.bytes)
 	}
 	return r, nil
+}
+
+// sealing is by how much a record of a clear segment may grow in a new one.
+func (l *Log) sealing() int64 {
+	if l.cfg.Keys == nil {
+		return 0
+	}
+	return maxSealing
 }
 
 // Pending returns the number of bytes that wait to be written.
@@ -268,6 +276,9 @@ func (l *Log) Stats() Stats {
 	}
 	for _, seg := range l.segs.Load().list {
 		s.Segments++
+		if seg.stale {
+			s.Stale++
+		}
 		s.LiveBytes += seg.live.Load()
 		s.DiskBytes += seg.disk.Load()
 	}

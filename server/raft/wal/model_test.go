@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/clock"
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/raft"
 )
@@ -34,6 +35,20 @@ func testConfig(fs vfs.FS, errs *[]error) Config {
 			}
 		},
 	}
+}
+
+// testKeys are those of a secret, and of the ones before it.
+func testKeys(t testing.TB, secret string, previous ...string) *seal.Keys {
+	t.Helper()
+	var old [][]byte
+	for _, p := range previous {
+		old = append(old, []byte(p))
+	}
+	ring, err := seal.NewRing(seal.AES, []byte(secret), old...)
+	must(t, err)
+	k, err := ring.Keys(Purpose)
+	must(t, err)
+	return k
 }
 
 func open(t testing.TB, cfg Config) *Log {

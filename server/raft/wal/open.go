@@ -13,7 +13,8 @@ import (
 // Open opens the log in a directory, or makes one. Damage is no error: it is in
 // the GroupState of those that it concerns, and nothing on disk is changed because
 // of it. Errors are that somebody else has the log open, those of the file system,
-// and a format that is newer than this program.
+// a format that is newer than this program, and seal.ErrKey, which changes nothing on
+// disk either.
 func Open(cfg Config) (_ *Log, err error) {
 	cfg.setDefaults()
 	l := &Log{
@@ -44,6 +45,9 @@ func Open(cfg Config) (_ *Log, err error) {
 	if a.empty {
 		return l, l.format(a)
 	}
+	if err := a.unlock(cfg.Keys); err != nil {
+		return nil, err
+	}
 	if err := l.adopt(a); err != nil {
 		return nil, err
 	}
@@ -51,7 +55,7 @@ func Open(cfg Config) (_ *Log, err error) {
 		return nil, err
 	}
 	l.tell(a)
-	return l, nil
+	return l, l.replaceStale()
 }
 
 // lostSuffix is added to the names of files of which nothing can be made.
@@ -113,9 +117,10 @@ func (l *Log) adopt(a *analysis) error {
 			return err
 		}
 		x := &segment{
-			number: s.number, seed: seedOf(l.store.id, s.number), path: l.segmentPath(s.number),
+			number: s.number, seed: seedOf(l.store.id, s.number), path: l.segmentPath(s.number), key: s.key(),
 			size: s.scan.size, end: s.end, synced: s.mark, chain: s.scan.chain, f: f,
 		}
+		x.stale = l.cfg.Keys != nil && (x.key == nil || x.key.old)
 		x.disk.Store(min(s.scan.size, s.end))
 		list = append(list, x)
 		l.segs.Store(&segments{list})
@@ -132,6 +137,31 @@ func (l *Log) adopt(a *analysis) error {
 		g.pin(1)
 	}
 	return nil
+}
+
+// replaceStale has housekeeping move forward what is in segments that are in clear or
+// have an earlier key, into a new one.
+func (l *Log) replaceStale() error {
+	if l.staleSegments() == 0 {
+		return nil
+	}
+	if l.active == nil {
+		// Without space the next write will make one, as ever.
+		if err := l.roll(l.cfg.SegmentBytes); err != nil && !noSpace(err) {
+			return err
+		}
+	}
+	l.askForChores()
+	return nil
+}
+
+func (l *Log) staleSegments() (n int) {
+	for _, s := range l.segs.Load().list {
+		if s.stale {
+			n++
+		}
+	}
+	return n
 }
 
 // damagedIn reports whether something of the group was lost in a segment.
@@ -200,7 +230,7 @@ func (l *Log) renew(a *analysis) error {
 			gone = append(gone, s)
 			continue
 		}
-		again, err := scanSegment(l.cfg.FS, s.path, l.store.id, s.number, from)
+		again, err := scanSegment(l.cfg.FS, s.path, l.store.id, s.number, from, s.key != nil)
 		if err != nil {
 			return err
 		}
@@ -246,7 +276,7 @@ func (l *Log) rewriteTail(copies []recordCopy, gone []*segment) error {
 	}
 	need := segmentStart + 2*l.overhead() + 4*l.manifestRoom() + l.reserve()
 	for i := range copies {
-		need += copies[i].from.length()
+		need += copies[i].from.length() + l.sealing()
 	}
 	s, err := l.createSegment(l.nextNumber(), max(l.cfg.SegmentBytes, need))
 	if noSpace(err) {
@@ -255,7 +285,7 @@ func (l *Log) rewriteTail(copies []recordCopy, gone []*segment) error {
 	if err != nil {
 		return err
 	}
-	h.segment, s.chain = s.number, h.chain
+	h.segment, h.key, s.chain = s.number, s.key, h.chain
 	l.activate(s)
 	if err := l.carryOut(&operation{sync: true, manifest: true, copies: copies}); err != nil {
 		return err

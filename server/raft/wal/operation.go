@@ -54,7 +54,7 @@ func (l *Log) submit(op *operation) error {
 		r.bytes += l.manifestRoom()
 	}
 	for i := range op.copies {
-		r.bytes += op.copies[i].from.length()
+		r.bytes += op.copies[i].from.length() + l.sealing()
 	}
 	if err := l.enqueue(r); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (l *Log) encodeOperation(op *operation, chain uint32) uint32 {
 			continue
 		}
 		c.rec.flags = c.rec.flags&^flagMore | flagRewrite
-		c.to = makeLoc(l.active.number, l.active.end+int64(len(l.buf)), len(c.data))
+		c.to = makeLoc(l.active.number, l.active.end+int64(len(l.buf)), l.active.key.stored(c.rec.kind, len(c.data)))
 		chain = l.put(chain, &c.rec, c.data)
 	}
 	return chain

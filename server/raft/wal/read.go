@@ -124,21 +124,27 @@ func (g *Group) read(wants []wanted) (ents []raft.Entry, err error) {
 }
 
 func (g *Group) readSpan(ents []raft.Entry, wants []wanted, start, end int64) ([]raft.Entry, error) {
-	b, seed, err := g.log.readAt(wants[0].loc.segment, start, end)
+	b, s, err := g.log.readAt(wants[0].loc.segment, start, end)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return ents, err
 	}
+	reader := s.key.reader()
 	for _, w := range wants {
 		from := w.loc.offset() - start
 		rec := b[from : from+w.loc.length()]
-		r, ok := decodeRecord(rec, seed, w.loc.offset())
+		r, ok := decodeRecord(rec, s.seed, w.loc.offset())
 		if !ok || !r.kind.isEntry() || r.group != uint64(g.id) || r.index != uint64(w.index) || r.size != w.loc.size ||
 			w.term != 0 && r.term != w.term || !r.checkData(rec[recordHeader:]) {
 			err := &CorruptionError{Group: g.id, Index: w.index, Segment: uint64(w.loc.segment), Offset: w.loc.offset()}
 			g.log.report(err)
 			return ents, err
 		}
-		data := rec[recordHeader : recordHeader+int(r.size) : recordHeader+int(r.size)]
+		data, err := reader.data(rec, &r, w.loc.offset())
+		if err != nil {
+			err := &CorruptionError{Group: g.id, Index: w.index, Segment: uint64(w.loc.segment), Offset: w.loc.offset(), Err: err}
+			g.log.report(err)
+			return ents, err
+		}
 		if len(data) == 0 {
 			data = nil
 		}
@@ -149,21 +155,21 @@ func (g *Group) readSpan(ents []raft.Entry, wants []wanted, start, end int64) ([
 
 // readAt reads a part of a segment. What is behind the end of the file reads as
 // zeros, with an io.ErrUnexpectedEOF.
-func (l *Log) readAt(number uint32, start, end int64) (b []byte, seed uint32, err error) {
-	s := l.segs.Load().find(uint64(number))
+func (l *Log) readAt(number uint32, start, end int64) (b []byte, s *segment, err error) {
+	s = l.segs.Load().find(uint64(number))
 	if s == nil {
-		return nil, 0, l.gone()
+		return nil, nil, l.gone()
 	}
 	f := s.acquire()
 	if f == nil {
-		return nil, 0, l.gone()
+		return nil, nil, l.gone()
 	}
 	b = make([]byte, end-start)
 	err = readFull(f, b, start)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("wal: reading: %w", err)
 	}
-	return b, s.seed, errors.Join(err, s.release())
+	return b, s, errors.Join(err, s.release())
 }
 
 // gone says why a segment is not there.

@@ -42,7 +42,7 @@ func (l *Log) reclaim() error {
 		case s.number >= active || s.pins.Load() > 0 || s.keep.Load():
 		case s.live.Load() == 0:
 			dead = append(dead, s)
-		case victim == nil || s.live.Load() < victim.live.Load():
+		case victim == nil || s.goesBefore(victim):
 			victim = s
 		}
 	}
@@ -55,12 +55,20 @@ func (l *Log) reclaim() error {
 		}
 		l.more = true
 	case victim == nil || l.Full():
-	case disk > max(minSegments*l.cfg.SegmentBytes, growth*live+l.cfg.SegmentBytes) ||
+	case victim.stale || disk > max(minSegments*l.cfg.SegmentBytes, growth*live+l.cfg.SegmentBytes) ||
 		int64(len(list)) > maxSmall+2*(disk/l.cfg.SegmentBytes):
 		l.more = true
 		return l.moveForward(victim)
 	}
 	return nil
+}
+
+// goesBefore reports whether a segment is to be given up before another one.
+func (s *segment) goesBefore(o *segment) bool {
+	if s.stale != o.stale {
+		return s.stale
+	}
+	return s.live.Load() < o.live.Load()
 }
 
 // remove takes segments out of the log and removes their files. What superseded
@@ -79,6 +87,10 @@ func (l *Log) remove(dead []*segment) error {
 		return err
 	}
 	var errs []error
+	if slices.ContainsFunc(dead, func(s *segment) bool { return s.stale }) && l.staleSegments() == 0 && l.cfg.OnRenewed != nil {
+		// Behind the removal of the files.
+		defer l.cfg.OnRenewed()
+	}
 	for _, s := range dead {
 		errs = append(errs, s.remove())
 		for _, path := range []string{s.path, l.sidecarPath(s.number)} {
@@ -145,21 +157,25 @@ func (l *Log) readCopies(copies []recordCopy) error {
 	for i := range copies {
 		c := &copies[i]
 		at := c.from.offset()
-		b, seed, err := l.readAt(c.from.segment, at, at+c.from.length())
+		b, s, err := l.readAt(c.from.segment, at, at+c.from.length())
 		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			l.raise(err)
 			return err
 		}
-		r, ok := decodeRecord(b, seed, at)
-		if !ok || r.group != uint64(c.g.id) || r.size != c.from.size || !r.checkData(b[recordHeader:]) {
-			err := &CorruptionError{Group: c.g.id, Segment: uint64(c.from.segment), Offset: at}
-			if ok && r.kind.isEntry() {
+		r, ok := decodeRecord(b, s.seed, at)
+		err = nil
+		if ok = ok && r.group == uint64(c.g.id) && r.size == c.from.size && r.checkData(b[recordHeader:]); ok {
+			c.rec = r
+			c.data, err = s.key.reader().data(b, &r, at)
+		}
+		if !ok || err != nil {
+			err := &CorruptionError{Group: c.g.id, Segment: uint64(c.from.segment), Offset: at, Err: err}
+			if r.kind.isEntry() {
 				err.Index = raft.Index(r.index)
 			}
 			l.report(err)
 			return err
 		}
-		c.rec, c.data = r, b[recordHeader:recordHeader+int(r.size)]
 	}
 	return nil
 }

@@ -70,8 +70,10 @@ const (
 	flagRewrite
 	// flagDrop: a base that no entry follows.
 	flagDrop
+	// flagSealed: the data is encrypted, by the key of the segment.
+	flagSealed
 
-	flagsKnown = flagMore | flagRewrite | flagDrop
+	flagsKnown = flagMore | flagRewrite | flagDrop | flagSealed
 )
 
 const (
@@ -79,8 +81,9 @@ const (
 	// multiples of recordAlign, and are padded with zeros.
 	recordHeader = 56
 	recordAlign  = 8
-	// maxData bounds the data of a record.
-	maxData = 1 << 30
+	// maxData bounds the data of a record, maxEntry what an entry holds.
+	maxData  = 1 << 30
+	maxEntry = maxData - maxSealing
 )
 
 // record is the header of a record.
@@ -130,19 +133,19 @@ func padded(n int) int64 { return (int64(n) + recordAlign - 1) &^ (recordAlign -
 func recordSize(n int) int64 { return recordHeader + padded(n) }
 
 // appendRecord encodes a record that will stand at an offset of the segment
-// with that seed, and sets its size, dcrc and crc.
-func appendRecord(dst []byte, seed uint32, at int64, r *record, data []byte) []byte {
-	pad := padding[:padded(len(data))-int64(len(data))]
-	r.size = uint32(len(data))
-	r.dcrc = 0
-	if len(data) > 0 {
-		r.dcrc = crc32.Update(crc32.Checksum(data, castagnoli), castagnoli, pad)
+// with that seed and key (nil for none), and sets its size, dcrc and crc, and
+// whether it is sealed.
+func appendRecord(dst []byte, seed uint32, at int64, r *record, data []byte, key *segmentKey) []byte {
+	sealed := key.seals(r.kind, len(data))
+	r.size = uint32(key.stored(r.kind, len(data)))
+	r.flags &^= flagSealed
+	if sealed {
+		r.flags |= flagSealed
 	}
 	start := len(dst)
 	dst = append(dst, emptyHeader[:]...)
 	h := dst[start:]
 	le := binary.LittleEndian
-	le.PutUint32(h[4:], r.dcrc)
 	le.PutUint32(h[8:], r.size)
 	le.PutUint32(h[12:], r.prev)
 	le.PutUint32(h[16:], uint32(at/recordAlign))
@@ -152,10 +155,21 @@ func appendRecord(dst []byte, seed uint32, at int64, r *record, data []byte) []b
 	le.PutUint64(h[32:], r.seq)
 	le.PutUint64(h[40:], r.term)
 	le.PutUint64(h[48:], r.index)
-	r.crc = crc32.Update(seed, castagnoli, h[4:])
+	if sealed {
+		dst = key.seal(dst, at, h, data)
+	} else {
+		dst = append(dst, data...)
+	}
+	dst = append(dst, padding[:padded(int(r.size))-int64(r.size)]...)
+	h = dst[start:]
+	r.dcrc = 0
+	if r.size > 0 {
+		r.dcrc = crc32.Checksum(h[recordHeader:], castagnoli)
+	}
+	le.PutUint32(h[4:], r.dcrc)
+	r.crc = crc32.Update(seed, castagnoli, h[4:recordHeader])
 	le.PutUint32(h, r.crc)
-	dst = append(dst, data...)
-	return append(dst, pad...)
+	return dst
 }
 
 // decodeRecord decodes the header at the start of b, which was read from an

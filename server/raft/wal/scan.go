@@ -16,7 +16,9 @@ type scan struct {
 	size      int64
 	header    segmentHeader
 	headerErr error
-	groups    map[uint64]*scanGroup
+	// keyed is whether the key of the segment is known, if it has one.
+	keyed  bool
+	groups map[uint64]*scanGroup
 	// records counts them, by kind.
 	records [kindDelete + 1]uint64
 	// bad are the parts that hold no valid record, in order. The last one is
@@ -91,9 +93,10 @@ const (
 	pageSize  = 4096
 )
 
-// scanSegment reads a segment up to a limit, or to its end if that is 0. An
+// scanSegment reads a segment up to a limit, or to its end if that is 0. Keyed is
+// whether the segment's key is known from elsewhere, should its header be damaged. An
 // error is one of opening the file.
-func scanSegment(fs vfs.FS, path string, store, number uint64, limit int64) (_ *scan, err error) {
+func scanSegment(fs vfs.FS, path string, store, number uint64, limit int64, keyed bool) (_ *scan, err error) {
 	f, err := fs.Open(path)
 	if err != nil {
 		return nil, err
@@ -112,6 +115,7 @@ func scanSegment(fs vfs.FS, path string, store, number uint64, limit int64) (_ *
 		(s.header.segment != number || s.header.store != store) {
 		s.headerErr = errors.New("header of another segment")
 	}
+	s.keyed = keyed || s.headerErr == nil && s.header.key != nil
 	s.read(w, seedOf(store, number), limit)
 	s.unreadable = w.unreadable
 	return s, nil
@@ -142,7 +146,8 @@ func (s *scan) read(w *window, seed uint32, limit int64) {
 		}
 		end := at + r.length()
 		chain, chained = r.crc, true
-		if end > limit || !r.checkData(w.peek(at+recordHeader, end-at-recordHeader)) {
+		// Without its key what is encrypted is as good as lost.
+		if end > limit || r.flags&flagSealed != 0 && !s.keyed || !r.checkData(w.peek(at+recordHeader, end-at-recordHeader)) {
 			s.damaged = append(s.damaged, damagedRecord{r, at})
 			end = min(end, limit)
 			bad(at, end, true)

@@ -51,14 +51,15 @@ func (l loc) length() int64 { return recordSize(int(l.size)) }
 //
 //	 0  8 bytes  "NLRAFTWL"
 //	 8  u32      CRC32C of the page from byte 12 on
-//	12  u32      version, 1
+//	12  u32      version, 1, or 2 of a segment with a key
 //	16  u64      store
 //	24  u64      segment
 //	32  u64      number of the segment before, 0 if there is none
 //	40  u64      end of the segment before
 //	48  u32      crc of the last record of the segment before
 //	52  u32      incarnation of the store
-//	56           zeros
+//	56           in version 2: the key of the segment, as segmentKey
+//	             zeros
 //
 // A valid header says that the segment before is synced up to its end, and
 // that nothing behind that end counts.
@@ -67,6 +68,8 @@ type segmentHeader struct {
 	incarnation    uint32
 	prev           position
 	chain          uint32
+	// key is nil if entries are in clear.
+	key *segmentKey
 }
 
 const (
@@ -75,6 +78,9 @@ const (
 	// maxSegment is what offsets in a loc and in records can tell.
 	maxSegment    = 1 << 34
 	formatVersion = 1
+	// keyedVersion is that of segments with a key and of their sidecars.
+	keyedVersion = 2
+	segmentKeyAt = 56
 )
 
 var segmentMagic = []byte("NLRAFTWL")
@@ -90,6 +96,10 @@ func (h *segmentHeader) encode() []byte {
 	le.PutUint64(b[40:], uint64(h.prev.offset))
 	le.PutUint32(b[48:], h.chain)
 	le.PutUint32(b[52:], h.incarnation)
+	if h.key != nil {
+		le.PutUint32(b[12:], keyedVersion)
+		h.key.encode(b[segmentKeyAt:])
+	}
 	le.PutUint32(b[8:], crc32.Checksum(b[12:], castagnoli))
 	return b
 }
@@ -102,7 +112,13 @@ func decodeSegmentHeader(b []byte) (h segmentHeader, err error) {
 	if len(b) < segmentStart || !bytes.Equal(b[:8], segmentMagic) || le.Uint32(b[8:]) != crc32.Checksum(b[12:segmentStart], castagnoli) {
 		return h, errors.New("no valid header")
 	}
-	if v := le.Uint32(b[12:]); v != formatVersion {
+	switch v := le.Uint32(b[12:]); v {
+	case formatVersion:
+	case keyedVersion:
+		if h.key, err = decodeSegmentKey(b[segmentKeyAt:]); err != nil {
+			return h, err
+		}
+	default:
 		return h, fmt.Errorf("format %d: %w", v, errVersion)
 	}
 	h.store, h.segment = le.Uint64(b[16:]), le.Uint64(b[24:])
@@ -116,6 +132,10 @@ type segment struct {
 	number uint64
 	seed   uint32
 	path   string
+	// key encrypts entries; nil if they are in clear. stale is set if it, or that
+	// there is none, is not as Config.Keys want it: what is needed is moved forward.
+	key   *segmentKey
+	stale bool
 	// live are the bytes of records that are still needed.
 	live atomic.Int64
 	// pins counts damage that keeps the segment as it is.
@@ -213,7 +233,11 @@ func (l *Log) createSegment(n uint64, size int64) (s *segment, err error) {
 	if err = vfs.SyncDir(l.cfg.FS, l.cfg.Dir); err != nil {
 		return nil, err
 	}
-	return &segment{number: n, seed: seedOf(l.store.id, n), path: path, size: size, end: segmentStart, f: f}, nil
+	key, err := newSegmentKey(l.cfg.Keys, l.store.id, n)
+	if err != nil {
+		return nil, err
+	}
+	return &segment{number: n, seed: seedOf(l.store.id, n), path: path, key: key, size: size, end: segmentStart, f: f}, nil
 }
 
 // readFull reads len(p) bytes at an offset. What is behind the end of the file

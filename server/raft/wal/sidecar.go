@@ -25,6 +25,12 @@ import (
 //	24  u64      segment
 //	32           zeros up to 64
 //
+// or, if the segment has a key, with
+//
+//	 8  u32      CRC32C of the bytes 12 to 96
+//	12  u32      version, 2
+//	32           the key, as segmentKey, up to 96
+//
 // and then has blocks
 //
 //	 0  u32  CRC32C of the seed and the bytes from 4 to the end, with padding
@@ -47,6 +53,8 @@ type sideBlock struct {
 
 const (
 	sideHeader  = 64
+	keyedHeader = sideKeyAt + keyBytes
+	sideKeyAt   = 32
 	blockHeader = 32
 
 	blockItems   = 1
@@ -68,29 +76,50 @@ func sideSeed(store, segment uint64) uint32 {
 	return crc32.Update(seedOf(store, segment), castagnoli, sideMagic)
 }
 
-func encodeSideHeader(store, segment uint64) []byte {
-	b := make([]byte, sideHeader)
+func encodeSideHeader(store, segment uint64, key *segmentKey) []byte {
+	b := make([]byte, sideHeader, keyedHeader)
+	version := uint32(formatVersion)
+	if key != nil {
+		b, version = b[:keyedHeader], keyedVersion
+		key.encode(b[sideKeyAt:])
+	}
 	copy(b, sideMagic)
 	le := binary.LittleEndian
-	le.PutUint32(b[12:], formatVersion)
+	le.PutUint32(b[12:], version)
 	le.PutUint64(b[16:], store)
 	le.PutUint64(b[24:], segment)
 	le.PutUint32(b[8:], crc32.Checksum(b[12:], castagnoli))
 	return b
 }
 
-func checkSideHeader(b []byte, store, segment uint64) error {
+// decodeSideHeader returns the key in a header, if it has one, and where blocks
+// begin.
+func decodeSideHeader(b []byte, store, segment uint64) (key *segmentKey, size int64, err error) {
 	le := binary.LittleEndian
-	if len(b) < sideHeader || !bytes.Equal(b[:8], sideMagic) || le.Uint32(b[8:]) != crc32.Checksum(b[12:sideHeader], castagnoli) {
-		return errors.New("no valid header")
+	size = sideHeader
+	valid := func() bool {
+		return int64(len(b)) >= size && le.Uint32(b[8:]) == crc32.Checksum(b[12:size], castagnoli)
 	}
-	if v := le.Uint32(b[12:]); v != formatVersion {
-		return fmt.Errorf("format %d: %w", v, errVersion)
+	if len(b) < sideHeader || !bytes.Equal(b[:8], sideMagic) {
+		return nil, sideHeader, errors.New("no valid header")
 	}
-	if le.Uint64(b[16:]) != store || le.Uint64(b[24:]) != segment {
-		return errors.New("of another segment")
+	v := le.Uint32(b[12:])
+	if v == keyedVersion {
+		size = keyedHeader
 	}
-	return nil
+	switch {
+	case !valid():
+		return nil, sideHeader, errors.New("no valid header")
+	case v != formatVersion && v != keyedVersion:
+		return nil, sideHeader, fmt.Errorf("format %d: %w", v, errVersion)
+	case le.Uint64(b[16:]) != store || le.Uint64(b[24:]) != segment:
+		return nil, sideHeader, errors.New("of another segment")
+	case v == keyedVersion:
+		if key, err = decodeSegmentKey(b[sideKeyAt:]); err != nil {
+			return nil, sideHeader, err
+		}
+	}
+	return key, size, nil
 }
 
 // appendBlock encodes a block that will stand at an offset of the sidecar.
@@ -358,7 +387,9 @@ func (d *decoder) uvarint() uint64 {
 // sidecar is what could be read of one.
 type sidecar struct {
 	segment uint64
-	items   []item
+	// key is that of the segment, if the header is valid and has it.
+	key   *segmentKey
+	items []item
 	// covered are the parts of the segment that items describe, in order.
 	covered []span
 	// to is up to where the segment is known to have been synced, 0 if it is
@@ -391,6 +422,9 @@ func (s *sidecar) covers(p span) bool {
 	return at >= p.to
 }
 
+// keyed reports whether the sidecar has the key of its segment.
+func (s *sidecar) keyed() bool { return s != nil && s.key != nil }
+
 // readSidecar reads what it can. An error is one of the file system, or says
 // that there is none.
 func readSidecar(fs vfs.FS, path string, store, number uint64) (*sidecar, error) {
@@ -410,15 +444,17 @@ func parseSidecar(b []byte, store, number uint64) *sidecar {
 			pending = fmt.Errorf("%s at %d: %w", sidecarName(number), at, err)
 		}
 	}
-	if err := checkSideHeader(b, store, number); err != nil {
+	key, start, err := decodeSideHeader(b, store, number)
+	if err != nil {
 		// The blocks speak for themselves.
 		bad(0, err)
 	}
+	s.key = key
 	seed := sideSeed(store, number)
 	var catalog []catalogued
 	part := 0
 	var size int64
-	for at := int64(sideHeader); at+blockHeader <= int64(len(b)); at += size {
+	for at := start; at+blockHeader <= int64(len(b)); at += size {
 		k, n, ok := decodeBlock(b[at:], seed, at)
 		if size = n; !ok {
 			bad(at, errors.New("no valid block"))
@@ -479,7 +515,11 @@ func (l *Log) createSidecar(number uint64) (_ *sideWriter, err error) {
 		return nil, err
 	}
 	w := &sideWriter{segment: number, f: f, seed: sideSeed(l.store.id, number)}
-	if err = w.append(encodeSideHeader(l.store.id, number)); err == nil {
+	var key *segmentKey
+	if s := l.segs.Load().find(number); s != nil {
+		key = s.key
+	}
+	if err = w.append(encodeSideHeader(l.store.id, number, key)); err == nil {
 		err = l.syncDir()
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/clock"
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/raft"
 )
@@ -35,6 +36,15 @@ type Config struct {
 	// Workers bounds the goroutines that read segments during Open; by default
 	// it is GOMAXPROCS. The outcome does not depend on it.
 	Workers int
+
+	// Keys encrypt what entries hold in segments that are made from now on, and
+	// open the segments that there are. They are those of Purpose; nil is for a log
+	// in clear. What is in segments that are in clear, or have an earlier key, is
+	// moved to new ones by housekeeping.
+	Keys *seal.Keys
+	// OnRenewed is told when the last of such segments is gone, if there were any at
+	// Open; only a segment with damage stays. It must not call the log.
+	OnRenewed func()
 
 	// Incarnation draws a random number that is not 0, for a store that is
 	// made. By default it is from crypto/rand.
@@ -206,6 +216,8 @@ type Stats struct {
 	PendingBytes, CacheBytes int64
 	// CacheHits and CacheMisses count entries that were read.
 	CacheHits, CacheMisses uint64
+	// Stale counts segments in clear or with an earlier key, while there are Keys.
+	Stale int
 	// Damaged counts pieces of damage known.
 	Damaged  int
 	Full     bool

@@ -11,7 +11,7 @@ import (
 // DebugWAL prints what the shared log in a directory holds, and verifies all of
 // it. It changes nothing, and a server may have the log open. The error is
 // wal.ErrDamaged if something that was synced is not what was written.
-func DebugWAL(w io.Writer, dir string) error { return wal.Dump(w, vfs.OS(), dir) }
+func DebugWAL(w io.Writer, dir string) error { return wal.Dump(w, vfs.OS(), dir, nil) }
 
 // DebugStore prints what the file store of a stream in a directory holds, and
 // verifies all of it. It changes nothing, and a server may have the store open.

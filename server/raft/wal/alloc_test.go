@@ -15,6 +15,13 @@ func TestAllocsOfAppend(t *testing.T) {
 	}
 	cfg := testConfig(sink{vfs.NewMem()}, nil)
 	cfg.SegmentBytes, cfg.CacheBytes = 16<<20, 1<<20
+	t.Run("in clear", func(t *testing.T) { countAllocs(t, cfg) })
+	cfg.FS, cfg.Keys = sink{vfs.NewMem()}, testKeys(t, "secret")
+	t.Run("encrypted", func(t *testing.T) { countAllocs(t, cfg) })
+}
+
+func countAllocs(t *testing.T, cfg Config) {
+	t.Helper()
 	l := open(t, cfg)
 	const groups = 64
 	for g := range groups {

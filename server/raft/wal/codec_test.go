@@ -185,14 +185,25 @@ func FuzzRecord(f *testing.F) {
 func FuzzSidecar(f *testing.F) {
 	items := appendItems(nil, []item{{kind: kindEntry, group: 1, seq: 1, count: 3, term: 1, index: 1}, {kind: kindHard, group: 2, seq: 9, count: 1}})
 	g := Group{id: 5, exists: true, locs: make([]loc, 2), history: history{seq: 3, runs: []run{{1, 1, 2}}}}
-	f.Add(items, g.appendCatalogued(nil), uint8(0), uint16(0))
-	f.Fuzz(func(t *testing.T, items, catalog []byte, flags uint8, part uint16) {
-		b := encodeSideHeader(1, 1, nil)
+	f.Add(items, g.appendCatalogued(nil), uint8(0), uint16(0), false)
+	f.Add(items, g.appendCatalogued(nil), uint8(0), uint16(0), true)
+	keys := testKeys(f, "secret")
+	f.Fuzz(func(t *testing.T, items, catalog []byte, flags uint8, part uint16, keyed bool) {
+		var key *segmentKey
+		if keyed {
+			var err error
+			key, err = newSegmentKey(keys, 1, 1)
+			must(t, err)
+		}
+		b := encodeSideHeader(1, 1, key)
 		b = appendBlock(b, sideSeed(1, 1), int64(len(b)), &sideBlock{kind: blockItems, flags: flags, from: 4096, to: 8192, content: items})
 		b = appendBlock(b, sideSeed(1, 1), int64(len(b)), &sideBlock{kind: blockCatalog, part: part, flags: blockLast, from: 8192, to: 8192, content: catalog})
 		s := parseSidecar(b, 1, 1)
 		if s.to != 8192 {
 			t.Fatalf("synced up to %d", s.to)
+		}
+		if s.keyed() != keyed || keyed && s.key.open(keys, 1, 1) != nil {
+			t.Fatalf("its key is %+v", s.key)
 		}
 		if got, err := decodeItems(items); err == nil && len(got) > 0 {
 			if again, err := decodeItems(appendItems(nil, slices.Clone(got))); err != nil || len(again) != len(got) {
@@ -201,7 +212,36 @@ func FuzzSidecar(f *testing.F) {
 		}
 		// The file as it may be, without checksums that fit.
 		parseSidecar(items, 1, 1)
-		parseSidecar(append(encodeSideHeader(1, 1, nil), catalog...), 1, 1)
+		parseSidecar(append(encodeSideHeader(1, 1, key), catalog...), 1, 1)
+	})
+}
+
+// FuzzSegmentHeader puts content into a page whose checksum fits.
+func FuzzSegmentHeader(f *testing.F) {
+	keys := testKeys(f, "secret")
+	key, err := newSegmentKey(keys, 7, 8)
+	must(f, err)
+	for _, h := range []segmentHeader{
+		{store: 7, segment: 8, incarnation: 1, prev: position{3, 4096}, chain: 5}, {store: 7, segment: 8, incarnation: 1, key: key},
+	} {
+		f.Add(h.encode()[12:128])
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		b := make([]byte, segmentStart)
+		copy(b, segmentMagic)
+		copy(b[12:], content[:min(len(content), 128)])
+		binary.LittleEndian.PutUint32(b[8:], crc32.Checksum(b[12:], castagnoli))
+		h, err := decodeSegmentHeader(b)
+		if err != nil {
+			return
+		}
+		again, err := decodeSegmentHeader(h.encode())
+		if err != nil || !reflect.DeepEqual(again, h) {
+			t.Errorf("%+v is encoded and decoded as %+v, %v", h, again, err)
+		}
+		if h.key != nil && h.key.open(keys, h.store, h.segment) == nil && h.key.sealed != key.sealed {
+			t.Error("another key than the one that was sealed is opened")
+		}
 	})
 }
 
@@ -211,11 +251,12 @@ func FuzzOpen(f *testing.F) {
 	f.Add(uint64(1), uint32(4200), []byte{1}, uint8(0))
 	f.Add(uint64(2), uint32(5000), make([]byte, 3000), uint8(1))
 	f.Add(uint64(2), uint32(90), []byte{7}, uint8(2))
-	var logs [4]*sound
+	f.Add(uint64(5), uint32(70), []byte{1}, uint8(2))
+	var logs [8]*sound
 	f.Fuzz(func(t *testing.T, which uint64, at uint32, change []byte, file uint8) {
 		which %= uint64(len(logs))
 		if logs[which] == nil {
-			logs[which] = makeSound(t, which, which%2 == 0)
+			logs[which] = makeSound(t, which, which%4 < 2)
 		}
 		d := logs[which]
 		fs := d.clone()

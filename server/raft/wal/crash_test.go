@@ -224,10 +224,16 @@ func cutPower(t *testing.T, seed uint64) {
 	}))
 	s.cfg.FS = fs
 	s.log = open(t, s.cfg)
+	secrets := []string{"secret"}
 	for range 500 {
 		must(t, s.step())
 		if s.rng.IntN(150) == 0 {
 			must(t, s.log.Close())
+			if seed%4 == 3 {
+				// Clones are opened with all of them, whichever was in use.
+				secrets = append([]string{fmt.Sprint("secret ", len(secrets))}, secrets...)
+				s.cfg.Keys = testKeys(t, secrets[0], secrets[1:]...)
+			}
 			s.log = open(t, s.cfg)
 		}
 	}

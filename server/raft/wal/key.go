@@ -137,11 +137,12 @@ type dataReader struct {
 // part of rec, which is changed if it was encrypted.
 func (d *dataReader) data(rec []byte, r *record, at int64) ([]byte, error) {
 	data := rec[recordHeader : recordHeader+int(r.size) : recordHeader+int(r.size)]
-	if r.flags&flagSealed == 0 {
-		return data, nil
-	}
-	if d == nil {
+	switch sealed := r.flags&flagSealed != 0; {
+	case sealed != (d != nil && r.kind == kindEntry && r.size > 0):
+		// Nor is data in clear where it should be encrypted.
 		return nil, errSealed
+	case !sealed:
+		return data, nil
 	}
 	putNonce(d.nonce[:], at)
 	data, err := d.aead.Open(data[:0], d.nonce[:], data, rec[authenticated:recordHeader])

@@ -283,7 +283,7 @@ func compareWithModel(t *testing.T, seed uint64) {
 	gen := generator{rng: rng, groups: 6, maxData: 300}
 	m := make(model)
 	var pending []Write
-	done := 0
+	done, secrets := 0, 0
 	for step := range 1500 {
 		v.Advance(time.Duration(rng.IntN(100)) * time.Millisecond)
 		switch op := rng.IntN(40); {
@@ -291,6 +291,11 @@ func compareWithModel(t *testing.T, seed uint64) {
 			must(t, l.Close())
 			if done != len(pending) {
 				t.Fatalf("step %d: %d of %d writes done at Close", step, done, len(pending))
+			}
+			if seed%2 == 1 && rng.IntN(4) == 0 && l.Stats().Stale == 0 {
+				// It begins in clear, and then each key is followed by another one.
+				secrets++
+				cfg.Keys = testKeys(t, fmt.Sprint(secrets), fmt.Sprint(secrets-1))
 			}
 			l = open(t, cfg)
 			if err := m.check(l); err != nil {
@@ -323,6 +328,9 @@ func compareWithModel(t *testing.T, seed uint64) {
 	must(t, l.Close())
 	if len(errs) > 0 {
 		t.Errorf("errors %v", errs)
+	}
+	if seed%2 == 1 && secrets < 2 {
+		t.Errorf("%d keys were used", secrets)
 	}
 	// However many read the segments, they find the same.
 	cfg.Workers = 4

@@ -26,6 +26,9 @@ func manyAtOnce(t *testing.T, interval time.Duration) {
 	var errs []error
 	cfg := testConfig(vfs.NewMem(), &errs)
 	cfg.Clock, cfg.SyncInterval = clock.Real(), interval
+	if interval > 0 {
+		cfg.Keys = testKeys(t, "secret")
+	}
 	l := open(t, cfg)
 	l.Start()
 	models := make([]model, 12)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/clock"
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
@@ -33,6 +34,9 @@ type Config struct {
 	FS    vfs.FS
 	Dir   string
 	Clock clock.Clock
+	// Ring has the files of streams and the checkpoint of assets encrypted, and
+	// opens them; nil leaves them in clear. The log and the host have their own.
+	Ring *seal.Ring
 	// Host runs the raft groups, on Log. It is started and stopped by the caller,
 	// as Start and Stop say.
 	Host *host.Host
@@ -130,6 +134,8 @@ type Engine struct {
 	usage    usage // of all accounts
 	// atomicBatches and fastBatches bound those of all streams.
 	atomicBatches, fastBatches quota
+	// metaKeys and storeKeys are those of the Ring, nil without one.
+	metaKeys, storeKeys *seal.Keys
 	// cache is shared by the files of all streams; zones are those of schedules.
 	cache *file.Cache
 	zones streamcore.Zones
@@ -165,7 +171,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.jobs.turns = make(chan struct{}, cmp.Or(cfg.Limits.ConcurrentIO, 4*runtime.GOMAXPROCS(0)))
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	for _, dir := range []string{cfg.Dir, e.path("streams")} {
+	for _, dir := range []string{cfg.Dir, e.path(streamsName)} {
 		if err := cfg.FS.MkdirAll(dir); err != nil {
 			return nil, fmt.Errorf("jetstream: %w", err)
 		}
@@ -174,6 +180,12 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("jetstream: %w", err)
 	}
 	var err error
+	if e.metaKeys, err = cfg.Ring.Keys(metaPurpose); err != nil {
+		return nil, fmt.Errorf("jetstream: %w", err)
+	}
+	if e.storeKeys, err = cfg.Ring.Keys(file.Purpose); err != nil {
+		return nil, fmt.Errorf("jetstream: %w", err)
+	}
 	e.atomicBatches.max = int64(cmp.Or(cfg.Limits.Batches.Total, defaultBatches))
 	e.fastBatches.max = maxFastBatches
 	e.meta, err = openMeta(e)
@@ -289,7 +301,7 @@ func (e *Engine) clearAway(state *meta.State) {
 			e.cfg.Logger.Errorf("JetStream: removing group %d from the log: %v", g.ID, err)
 		}
 	}
-	list, err := e.cfg.FS.List(e.path("streams"))
+	list, err := e.cfg.FS.List(e.path(streamsName))
 	if err != nil {
 		e.cfg.Logger.Errorf("JetStream: looking for streams: %v", err)
 		return
@@ -298,7 +310,7 @@ func (e *Engine) clearAway(state *meta.State) {
 		if dirs[entry.Name] {
 			continue
 		}
-		path := e.path("streams", entry.Name)
+		path := e.path(streamsName, entry.Name)
 		id, err := strconv.ParseUint(entry.Name, 16, 64)
 		if err == nil && state.Made(id) && entry.Name == filepath.Base(e.streamDir(id)) {
 			if err := e.cfg.FS.RemoveAll(path); err != nil {

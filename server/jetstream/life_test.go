@@ -142,10 +142,19 @@ func TestLife(t *testing.T) {
 	}
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			// Some are encrypted, and go on after a crash with another key; one is in
+			// clear until then.
+			first, then := often, often
+			switch seed {
+			case 1, 4:
+				first, then = encrypted(often, "one"), encrypted(often, "two", "one")
+			case 3:
+				then = encrypted(often, "one")
+			}
 			var pictures []string
 			var cuts []cut
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, vfs.NewMem(), often)
+				r := newRig(t, vfs.NewMem(), first)
 				rng := rand.New(rand.NewPCG(seed, 3))
 				steps := life(rng, 80)
 				var step atomic.Int64
@@ -174,7 +183,7 @@ func TestLife(t *testing.T) {
 			})
 			for _, c := range cuts {
 				bubble(t, func(t *testing.T) {
-					r := newRig(t, c.disk, often)
+					r := newRig(t, c.disk, then)
 					defer r.stop()
 					// What is left to be done about the last step is done.
 					time.Sleep(2 * pause)

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
@@ -40,6 +42,8 @@ type metaGroup struct {
 const (
 	metaName     = "meta"
 	maxMetaBytes = 1 << 30
+	// metaPurpose is that of the keys of the checkpoint.
+	metaPurpose = "meta"
 )
 
 // openMeta reads the checkpoint.
@@ -50,8 +54,12 @@ func openMeta(e *Engine) (*metaGroup, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
 	}
+	stale := false
 	if err == nil {
-		err = m.decode(b)
+		stale, err = m.decode(b)
+	}
+	if err == nil && stale {
+		err = vfs.WriteFile(e.cfg.FS, e.path(metaName), m.encode())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: %s: %w", e.path(metaName), err)
@@ -59,36 +67,60 @@ func openMeta(e *Engine) (*metaGroup, error) {
 	return m, nil
 }
 
-// The file has a magic, the CRC32C of what follows, the position and the state.
+// The file is as docs/formats/meta.md says.
 var (
 	metaMagic  = []byte("NLJSMETA")
+	metaSealed = []byte("NLJSMETS")
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 	errDamaged = errors.New("the checkpoint is damaged")
 )
 
 func (m *metaGroup) encode() []byte {
-	b := append([]byte(nil), metaMagic...)
-	b = append(b, 0, 0, 0, 0)
-	b = appendPosition(b, &m.at)
-	b = m.state.Append(b)
-	binary.LittleEndian.PutUint32(b[len(metaMagic):], crc32.Checksum(b[len(metaMagic)+4:], castagnoli))
-	return b
+	content := m.state.Append(appendPosition(nil, &m.at))
+	magic := metaMagic
+	if keys := m.e.metaKeys; keys != nil {
+		magic, content = metaSealed, keys.Seal(content, metaContext)
+	}
+	b := append([]byte(nil), magic...)
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(content, castagnoli))
+	return append(b, content...)
 }
 
-func (m *metaGroup) decode(b []byte) error {
-	n := len(metaMagic)
-	if len(b) < n+4 || string(b[:n]) != string(metaMagic) || binary.LittleEndian.Uint32(b[n:]) != crc32.Checksum(b[n+4:], castagnoli) {
-		return errDamaged
-	}
-	at, rest, err := decodePosition(b[n+4:])
+// metaContext is what the checkpoint is sealed for.
+const metaContext = "checkpoint of assets"
+
+// decode takes over what a checkpoint says. Stale is whether it should be written
+// anew: it is in clear and should not be, or has an earlier key.
+func (m *metaGroup) decode(b []byte) (stale bool, err error) {
+	content, stale, err := openCheckpoint(b, m.e.metaKeys)
 	if err != nil {
-		return err
+		return false, err
+	}
+	at, rest, err := decodePosition(content)
+	if err != nil {
+		return false, err
 	}
 	if m.state, err = meta.Decode(rest); err != nil {
-		return err
+		return false, err
 	}
 	m.at = at
-	return nil
+	return stale, nil
+}
+
+// openCheckpoint returns what is in a checkpoint of assets, in clear.
+func openCheckpoint(b []byte, keys *seal.Keys) (content []byte, stale bool, err error) {
+	n := len(metaMagic)
+	if len(b) < n+4 || binary.LittleEndian.Uint32(b[n:]) != crc32.Checksum(b[n+4:], castagnoli) {
+		return nil, false, errDamaged
+	}
+	switch magic := b[:n]; {
+	case bytes.Equal(magic, metaMagic):
+		return b[n+4:], keys != nil, nil
+	case bytes.Equal(magic, metaSealed):
+		return keys.Open(b[n+4:], metaContext)
+	default:
+		return nil, false, errDamaged
+	}
 }
 
 // start starts the group.

@@ -42,6 +42,9 @@ type stream struct {
 	// committing is whether a checkpoint is on its way, commits waits for it.
 	committing atomic.Bool
 	commits    sync.WaitGroup
+	// exposed is how many checkpoints it takes until no file is in clear that
+	// should not be.
+	exposed atomic.Int32
 	// leading is the term in which this replica leads, 0 if it does not.
 	leading atomic.Uint64
 	// opened is closed when the stream has been opened, or could not be; err says
@@ -160,12 +163,15 @@ func (s *stream) openStore(st *meta.Stream) (extra []byte, err error) {
 	}
 	files, found, err := file.Open(file.Config{
 		FS: s.e.cfg.FS, Dir: s.e.streamDir(st.Group.ID), Compression: st.Config.Compression == api.S2Compression,
-		Workers: 1, Cache: s.e.cache,
+		Cipher: s.e.cfg.Ring.Cipher(), Keys: s.e.storeKeys, Workers: 1, Cache: s.e.cache,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.store = files
+	if found.Exposed {
+		s.exposed.Store(concealing)
+	}
 	for _, l := range found.Losses {
 		s.e.cfg.Logger.Errorf("JetStream: stream %s of account %s has lost the messages %d to %d: %v", st.Name(), st.Account, l.First, l.Last, l.Err)
 	}
@@ -175,8 +181,11 @@ func (s *stream) openStore(st *meta.Stream) (extra []byte, err error) {
 	return found.Extra, nil
 }
 
+// streamsName is the directory of all streams' directories.
+const streamsName = "streams"
+
 func (e *Engine) streamDir(group uint64) string {
-	return e.path("streams", fmt.Sprintf("%016x", group))
+	return e.path(streamsName, fmt.Sprintf("%016x", group))
 }
 
 // Apply implements host.StateMachine.
@@ -221,7 +230,7 @@ func (s *stream) checkpoint() {
 	s.since = 0
 	at := s.at.Base.Index
 	s.commits.Go(func() {
-		defer s.committing.Store(false)
+		done := false
 		s.e.jobs.turn(func() {
 			if err := c.Commit(); err != nil {
 				s.complain("writing a checkpoint", err)
@@ -231,21 +240,48 @@ func (s *stream) checkpoint() {
 			if s.group != nil {
 				s.group.Checkpointed(at)
 			}
-			s.maintain()
+			done = s.maintain()
 		})
+		s.committing.Store(false)
+		if done && s.exposed.Load() > 0 && s.exposed.Add(-1) > 0 && s.group != nil {
+			s.group.ReadIndex(func(_ raft.Index, err error) {
+				if err == nil {
+					s.conceal()
+				}
+			})
+		}
 	})
 }
 
-// maintain does what the files of the store want done.
-func (s *stream) maintain() {
+// concealing is how many checkpoints it takes until files that were in clear are
+// gone: what follows the first one writes them anew, and they may be needed until two
+// checkpoints without them are durable.
+const concealing = 3
+
+// conceal has files that are in clear and should not be written anew, if there are any.
+// It is called on the apply stage. If it does not come to its end, because the disk is
+// full or the server ends, the next start goes on with it.
+func (s *stream) conceal() {
+	if s.exposed.Load() > 0 && !s.failed {
+		s.checkpoint()
+	}
+}
+
+// maintain does what the files of the store want done, and reports whether that is all
+// done.
+func (s *stream) maintain() bool {
 	f, ok := s.store.(*file.Store)
-	for more := ok; more && !s.isClosed(); {
+	for more := ok; more; {
+		if s.isClosed() {
+			return false
+		}
 		var err error
 		if more, err = f.Maintain(); err != nil {
 			s.complain("keeping its files in order", err)
-			return
+			return false
 		}
 	}
+	return true
 }
 
 func (s *stream) complain(what string, err error) {
@@ -276,6 +312,7 @@ func (s *stream) LeaderChanged(l host.Leadership) {
 	// may have been assigned and not proposed when the server ended.
 	stale := s.core.Time() == 0 || !s.core.Config().Equal(s.assigned.Load().Config)
 	retention := s.core.Config().Retention
+	s.conceal()
 	s.forgetConsumers()
 	s.tell(func(d *driver) {
 		d.changed, d.reconfigure, d.retention = true, d.reconfigure || stale, retention

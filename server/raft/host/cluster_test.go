@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/clock"
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/internal/vfs/errorfs"
 	"github.com/nats-lite/nats-lite/server/raft"
@@ -116,7 +117,9 @@ func (nd *node) start() {
 	}
 	cfg := Config{
 		Node: nd.id, Log: nd.log, Transport: nd, Clock: nd.clock, FS: nd.fs, Dir: "images",
-		Seed: uint64(nd.id)<<32 | nd.lives, Tick: testTick, Events: func(e Event) { nd.events = append(nd.events, e) },
+		// Some encrypt images, one does not.
+		Cipher: seal.Cipher((nd.id + 1) % 3),
+		Seed:   uint64(nd.id)<<32 | nd.lives, Tick: testTick, Events: func(e Event) { nd.events = append(nd.events, e) },
 	}
 	if nd.edit != nil {
 		nd.edit(&cfg)

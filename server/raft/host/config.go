@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/clock"
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/wal"
@@ -29,6 +30,9 @@ type Config struct {
 	// removed at start.
 	FS  vfs.FS
 	Dir string
+	// Cipher has such images encrypted on disk, each by a key that is in memory
+	// alone. What Log and the machines keep is not for the host to encrypt.
+	Cipher seal.Cipher
 	// Seed makes all that is random. It has to be another at each start.
 	Seed uint64
 	// Events is told of what an operator may want to know. It is called on the

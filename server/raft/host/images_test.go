@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
+	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/internal/vfs/errorfs"
 	"github.com/nats-lite/nats-lite/server/raft"
 )
@@ -31,7 +34,7 @@ func TestImageMeetsAFailingDisk(t *testing.T) {
 		nth  uint64
 	}{
 		{"first write", errorfs.OpWriteAt, 1},
-		{"last write", errorfs.OpWriteAt, 3},
+		{"last write", errorfs.OpWriteAt, 9}, // of frames of 32 KiB
 		{"sync", errorfs.OpSync, 1},
 		{"file", errorfs.OpCreate, 1},
 	} {
@@ -52,6 +55,39 @@ func TestImageMeetsAFailingDisk(t *testing.T) {
 				t.Errorf("%d images installed", got)
 			}
 		})
+	}
+}
+
+// Nothing of an image can be read on disk while it is received, if the host is to
+// encrypt, and it is installed as it was.
+func TestImagesAreEncrypted(t *testing.T) {
+	for _, cipher := range []seal.Cipher{seal.Plain, seal.AES, seal.ChaCha} {
+		c := newCluster(t, 3)
+		var images [][]byte
+		c.edit = func(cfg *Config) {
+			disk := c.nodes[3].fs
+			cfg.Cipher = cipher
+			cfg.FS = errorfs.Wrap(cfg.FS, c.clock, errorfs.InjectorFunc(func(op errorfs.Op) errorfs.Fault {
+				if op.Kind == errorfs.OpSync && strings.HasSuffix(op.Path, ".image") {
+					b, err := vfs.ReadFile(disk, op.Path, 1<<20)
+					if err != nil {
+						t.Error(err)
+					}
+					images = append(images, b)
+				}
+				return errorfs.Fault{}
+			}))
+		}
+		c.behind(2 * chunkBytes)
+		c.nodes[3].open(1)
+		c.same(1)
+		if len(images) != 1 {
+			t.Fatalf("%v: %d images received", cipher, len(images))
+		}
+		// The machine writes JSON, and spaces behind it.
+		if readable := bytes.Contains(images[0], []byte("        ")); readable != (cipher == seal.Plain) {
+			t.Errorf("%v: readable is %v", cipher, readable)
+		}
 	}
 }
 

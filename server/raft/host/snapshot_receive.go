@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/raft"
 )
@@ -29,12 +30,14 @@ type receiver struct {
 
 	// The rest belongs to the worker that runs it, and to the apply stage while it
 	// restores the image.
-	file  vfs.File
-	name  string
-	have  int64
-	gap   bool // the sender was told of a gap
-	quiet int  // ticks without anything
-	ended bool
+	file vfs.File
+	// scratch is how file is written and read if it is encrypted, or nil.
+	scratch *seal.Scratch
+	name    string
+	have    int64
+	gap     bool // the sender was told of a gap
+	quiet   int  // ticks without anything
+	ended   bool
 }
 
 type receiverMail struct {
@@ -124,6 +127,9 @@ func (r *receiver) open() (err error) {
 	if r.file == nil {
 		r.name = filepath.Join(r.host.cfg.Dir, fmt.Sprintf("%016x-%016x.image", uint64(r.group.id), r.offer.id))
 		r.file, err = r.host.cfg.FS.Create(r.name)
+		if c := r.host.cfg.Cipher; err == nil && c != seal.Plain {
+			r.scratch, err = seal.NewScratch(c, r.file)
+		}
 	}
 	if err == nil && r.offer.size == 0 {
 		err = r.complete(nil)
@@ -147,7 +153,7 @@ func (r *receiver) take(c *chunk) error {
 		}
 		return nil
 	}
-	if _, err := r.file.WriteAt(c.data, r.have); err != nil {
+	if err := r.write(c.data); err != nil {
 		return err
 	}
 	r.have += n
@@ -159,14 +165,37 @@ func (r *receiver) take(c *chunk) error {
 	return nil
 }
 
+// write puts data behind what there is.
+func (r *receiver) write(data []byte) (err error) {
+	if r.scratch != nil {
+		_, err = r.scratch.Write(data)
+	} else {
+		_, err = r.file.WriteAt(data, r.have)
+	}
+	return err
+}
+
+// content returns what was written, once the image is complete.
+func (r *receiver) content() io.ReaderAt {
+	if r.scratch != nil {
+		return r.scratch
+	}
+	return r.file
+}
+
 // complete makes sure that the whole image is on disk as it was sent, and gives it
 // to the apply stage.
 func (r *receiver) complete(digest []byte) error {
+	if r.scratch != nil {
+		if err := r.scratch.End(); err != nil {
+			return err
+		}
+	}
 	if err := r.file.Sync(); err != nil {
 		return err
 	}
 	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(r.file, 0, r.offer.size)); err != nil {
+	if _, err := io.Copy(sum, io.NewSectionReader(r.content(), 0, r.offer.size)); err != nil {
 		return err
 	}
 	if r.offer.size > 0 && !bytes.Equal(sum.Sum(nil), digest) {
@@ -185,7 +214,7 @@ func (r *receiver) Size() int64 { return r.offer.size }
 
 // ReadAt implements Image.
 func (r *receiver) ReadAt(p []byte, off int64) (int, error) {
-	return io.NewSectionReader(r.file, 0, r.offer.size).ReadAt(p, off)
+	return io.NewSectionReader(r.content(), 0, r.offer.size).ReadAt(p, off)
 }
 
 // restore has the machine take over an image, unless it is past it already.
@@ -247,7 +276,7 @@ func (r *receiver) end(err error) {
 		if err := errors.Join(r.file.Close(), r.host.cfg.FS.Remove(r.name)); err != nil {
 			r.host.event(Event{Kind: EventSnapshot, Group: r.group.id, Peer: r.offer.from, Err: err})
 		}
-		r.file = nil
+		r.file, r.scratch = nil, nil
 	}
 	r.host.transfers.received(r)
 }

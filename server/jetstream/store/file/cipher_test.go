@@ -219,14 +219,14 @@ func TestEncryptionIsTurnedOn(t *testing.T) {
 
 func TestCheckKey(t *testing.T) {
 	for _, tt := range []struct {
-		name string
-		keys *seal.Keys // of the store, nil in clear
-		with *seal.Keys
-		old  bool
-		err  error
+		name  string
+		keys  *seal.Keys // of the store, nil in clear
+		with  *seal.Keys
+		stale bool
+		err   error
 	}{
 		{"in clear, no key", nil, nil, false, nil},
-		{"in clear", nil, mustKeys(t, seal.AES, "one"), false, nil},
+		{"in clear", nil, mustKeys(t, seal.AES, "one"), true, nil},
 		{"the same key", mustKeys(t, seal.AES, "one"), mustKeys(t, seal.AES, "one"), false, nil},
 		{"a newer key", mustKeys(t, seal.AES, "one"), mustKeys(t, seal.AES, "two", "one"), true, nil},
 		{"another key", mustKeys(t, seal.AES, "one"), mustKeys(t, seal.AES, "two"), false, seal.ErrKey},
@@ -234,8 +234,8 @@ func TestCheckKey(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			mem := vfs.NewMem()
-			if old, err := CheckKey(mem, "stream", tt.with); old || err != nil {
-				t.Fatalf("without a store: %v, %v", old, err)
+			if stale, err := CheckKey(mem, "stream", tt.with); stale || err != nil {
+				t.Fatalf("without a store: %v, %v", stale, err)
 			}
 			cfg := Config{Keys: tt.keys}
 			if tt.keys != nil {
@@ -248,8 +248,8 @@ func TestCheckKey(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := mem.CrashClone(vfs.Killed)
-			if old, err := CheckKey(mem, "stream", tt.with); old != tt.old || !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
-				t.Errorf("old %v, %v", old, err)
+			if stale, err := CheckKey(mem, "stream", tt.with); stale != tt.stale || !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
+				t.Errorf("stale %v, %v", stale, err)
 			}
 			if tt.err != nil {
 				if s, _, err := Open(Config{FS: mem, Dir: "stream", Keys: tt.with}); !errors.Is(err, tt.err) {

@@ -18,9 +18,9 @@ const Purpose = "store"
 func wrapContext(store uint64) string { return fmt.Sprintf("data key of store %016x", store) }
 
 // CheckKey looks whether keys open the store in a directory, if it is encrypted: the
-// error is seal.ErrKey if they do not. Old is whether they do by a key that Open
-// would replace. It changes nothing, and says nothing of damage.
-func CheckKey(fsys vfs.FS, dir string, keys *seal.Keys) (old bool, err error) {
+// error is seal.ErrKey if they do not. Stale is whether it is in clear, or has an
+// earlier key, which Open would see to. It changes nothing, and says nothing of damage.
+func CheckKey(fsys vfs.FS, dir string, keys *seal.Keys) (stale bool, err error) {
 	o := &opener{Store: &Store{cfg: Config{FS: fsys, Dir: dir}}}
 	if err := o.list(); err != nil || len(o.indexes) == 0 {
 		return false, err
@@ -33,12 +33,14 @@ func CheckKey(fsys vfs.FS, dir string, keys *seal.Keys) (old bool, err error) {
 		return false, err
 	}
 	h, _, err := decodeIndexHead(content)
-	if err != nil || len(h.wrapped) == 0 {
-		// Open tells what is wrong with it.
-		return false, nil //nolint:nilerr // see above
+	if err != nil {
+		return false, nil //nolint:nilerr // Open tells what is wrong with it
 	}
-	if _, old, err = keys.Open(h.wrapped, wrapContext(h.store)); err != nil {
+	if len(h.wrapped) == 0 {
+		return keys != nil, nil
+	}
+	if _, stale, err = keys.Open(h.wrapped, wrapContext(h.store)); err != nil {
 		return false, fmt.Errorf("store: %s: %w", filepath.Clean(dir), err)
 	}
-	return old, nil
+	return stale, nil
 }

@@ -42,23 +42,22 @@ func (s *Server) startJetStream(opts *options.Options) error {
 	if err := fs.MkdirAll(dir); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
-	j := &jetStream{}
-	var err error
-	j.log, err = wal.Open(wal.Config{
-		FS: fs, Dir: filepath.Join(dir, "raft"), Clock: s.clock, SyncInterval: o.SyncInterval, CacheBytes: logCache,
-		OnError: func(err error) { s.log.Errorf("JetStream log: %v", err) },
-	})
+	ring, err := encryption(o)
 	if err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	j := &jetStream{}
+	if j.log, err = s.openLog(fs, dir, o, ring); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	node := s.nodeID(j.log)
 	j.host, err = host.New(host.Config{
 		Node: node, Log: j.log, Transport: nobody{}, Clock: s.clock, FS: fs, Dir: filepath.Join(dir, "images"),
-		Seed: rand.Uint64(), Events: s.raftEvent,
+		Cipher: ring.Cipher(), Seed: rand.Uint64(), Events: s.raftEvent,
 	})
 	if err == nil {
 		j.engine, err = jetstream.New(jetstream.Config{
-			FS: fs, Dir: dir, Clock: s.clock, Host: j.host, Log: j.log, Node: node, Name: s.name, ServerID: s.id, Version: Version,
+			FS: fs, Dir: dir, Clock: s.clock, Ring: ring, Host: j.host, Log: j.log, Node: node, Name: s.name, ServerID: s.id, Version: Version,
 			Domain: o.Domain, Strict: o.Strict, MaxMemory: o.MaxMemory, MaxFile: o.MaxStore, NewID: nuid.Next, Seed: rand.Uint64(), Logger: s.log,
 			Limits: jetstream.Limits{
 				MaxAckPending: o.Limits.MaxAckPending, MaxRequestBatch: o.Limits.MaxRequestBatch,

@@ -8,6 +8,9 @@
 //	nats-lite debug store DIR          print and verify the file store of a stream
 //	nats-lite --help                   list all flags
 //
+// If JetStream's files are encrypted, debug takes the key from the environment variable
+// NATS_LITE_KEY. Without it less is shown and verified.
+//
 // The command turns its arguments into options, starts a server with them and
 // hands it the signals that operators send; everything else is in package
 // server. It exits with 0 after help, version, a successful check, a signal that

@@ -30,8 +30,8 @@ type JetStream struct {
 	// SyncInterval is how long the disk may be behind what was acknowledged. 0
 	// is not at all: everything is synced before it is acknowledged.
 	SyncInterval time.Duration
-	// Key encrypts all files with Cipher; "" leaves them as they are. PrevKey is
-	// for what was written before Key became the key.
+	// Key encrypts all files with Cipher; "" writes them in clear. PrevKey is for
+	// what was written before Key became the key, "" if there was none.
 	Key, PrevKey string
 	Cipher       Cipher
 	// UniqueTag is the beginning, in lower case, of tags that the servers of a
@@ -198,6 +198,11 @@ func checkJetStream(o *Options) error {
 	}
 	if j.SyncInterval < 0 {
 		return errSyncInterval(j.SyncInterval)
+	}
+	if j.PrevKey != "" && j.Key == "" {
+		// It would be easy to forget the key, and to find out later that nothing
+		// was encrypted since.
+		return errors.New("prev_key without key: JetStream's files, once encrypted, stay so")
 	}
 	if wrong := concurrentIO(int64(j.MaxConcurrentIO)); wrong != "" {
 		return fmt.Errorf("max_concurrent_io (%d) %s", j.MaxConcurrentIO, wrong)

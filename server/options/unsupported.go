@@ -107,15 +107,6 @@ func errUnsupported(feature string) error {
 	return fmt.Errorf("%s is not supported by this version of nats-lite", feature)
 }
 
-// unsupportedJetStream keeps a server from running without what its configuration of
-// JetStream asks for.
-func unsupportedJetStream(o *Options) error {
-	if o.JetStream.Enabled && o.JetStream.Key != "" {
-		return fmt.Errorf("\"key\": %w", errUnsupported("encryption of JetStream's files"))
-	}
-	return nil
-}
-
 func intIs(n int64) func(*conf.Value) (bool, error) {
 	return func(v *conf.Value) (bool, error) { return v.Kind == conf.KindInt && v.Int == n, nil }
 }

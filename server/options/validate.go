@@ -31,7 +31,6 @@ func (o *Options) Validate() error {
 		checkProxies,
 		checkMappings,
 		checkJetStream,
-		unsupportedJetStream,
 	} {
 		errs = append(errs, check(o))
 	}

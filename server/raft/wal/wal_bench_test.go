@@ -60,14 +60,18 @@ func BenchmarkGroupCommit(b *testing.B) {
 	}
 }
 
-// Entries of several sizes through Append and Flush, with and without a disk.
+// Entries of several sizes through Append and Flush, with and without a disk, and
+// encrypted.
 func BenchmarkAppend(b *testing.B) {
-	for _, where := range []string{"disk", "memory"} {
+	for _, where := range []string{"disk", "memory", "encrypted"} {
 		for _, size := range []int{128, 4 << 10, 128 << 10} {
 			b.Run(fmt.Sprintf("%s/data=%d", where, size), func(b *testing.B) {
 				cfg := onDisk(b)
-				if where == "memory" {
+				if where != "disk" {
 					cfg.FS, cfg.Dir = sink{vfs.NewMem()}, "/wal"
+				}
+				if where == "encrypted" {
+					cfg.Keys = testKeys(b, "secret")
 				}
 				l := open(b, cfg)
 				must(b, l.Append(Write{Group: 1, Replica: &Replica{Self: 1}}))

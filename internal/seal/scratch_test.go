@@ -85,6 +85,28 @@ func TestScratch(t *testing.T) {
 	}
 }
 
+// Equal parts of the content do not look alike, nor do equal files.
+func TestScratchIsNeverTheSame(t *testing.T) {
+	seen := make(map[string]bool)
+	for range 2 {
+		f := &memFile{}
+		s, err := NewScratch(AES, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Write(make([]byte, 3*scratchFrame)); err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; at < len(f.b); at += scratchFrame + Overhead {
+			frame := string(f.b[at : at+scratchFrame])
+			if seen[frame] {
+				t.Errorf("the frame at %d has been there before", at)
+			}
+			seen[frame] = true
+		}
+	}
+}
+
 // After a failed write nothing is written any more: its frame would have the same
 // nonce.
 func TestScratchFails(t *testing.T) {

@@ -193,7 +193,7 @@ var hostMutants = []Mutant{
 		"the image is read back from a cache, and is not on disk",
 	},
 	{
-		"failed write of an image is not looked at", hostSnapIn, "	if _, err := r.file.WriteAt(c.data, r.have); err != nil {\n		return err\n	}\n", "	_, _ = r.file.WriteAt(c.data, r.have)\n",
+		"failed write of an image is not looked at", hostSnapIn, "	if err := r.write(c.data); err != nil {\n		return err\n	}\n", "	_ = r.write(c.data)\n",
 		"an image with a hole",
 	},
 	{

@@ -258,7 +258,7 @@ var walMutants = []Mutant{
 		"the segment of an entry that is needed is removed",
 	},
 	{
-		"damage is moved forward", walReclaim, "r.size != c.from.size || !r.checkData(b[recordHeader:]) {", "r.size != c.from.size {",
+		"damage is moved forward", walReclaim, "r.size == c.from.size && r.checkData(b[recordHeader:]); ok {", "r.size == c.from.size; ok {",
 		"a flipped bit gets a checksum that fits",
 	},
 

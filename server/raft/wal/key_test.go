@@ -244,6 +244,30 @@ func TestLeftoverNeedsNoKey(t *testing.T) {
 	must(t, m.log.Close())
 }
 
+// A segment that is lost does not need its key either, which its sidecar still has.
+func TestMissingSegmentNeedsNoKey(t *testing.T) {
+	fs := vfs.NewMem()
+	m := newMarked(t, fs, testKeys(t, "one"))
+	m.write(100)
+	for range 5 {
+		must(t, m.log.Housekeep())
+	}
+	lost := m.log.segs.Load().list[1].number
+	must(t, m.log.Close())
+	must(t, errors.Join(fs.Remove("/wal/"+segmentName(lost)), vfs.SyncDir(fs, "/wal")))
+	m.cfg.OnError = nil
+	for _, keys := range []*seal.Keys{testKeys(t, "two", "one"), testKeys(t, "two")} {
+		m.cfg.Keys = keys
+		m.log = open(t, m.cfg)
+		g, _ := m.log.Group(1)
+		if len(g.State().Damage) == 0 {
+			t.Error("nothing is said of what is lost")
+		}
+		m.renew()
+		must(t, m.log.Close())
+	}
+}
+
 // What is encrypted and not what was written is not handed out, also if somebody has
 // made the checksums fit.
 func TestForgedEntries(t *testing.T) {
@@ -269,6 +293,7 @@ func TestForgedEntries(t *testing.T) {
 		{"a bit of the content", func() []byte { b := record(); b[recordHeader+3] ^= 1; return b }},
 		{"a bit of the tag", func() []byte { b := record(); b[recordHeader+int(at.size)-1] ^= 1; return b }},
 		{"the term", func() []byte { b := record(); b[40]++; return b }},
+		{"a flag that means nothing to readers", func() []byte { b := record(); b[21] |= flagRewrite; return b }},
 		{"content of another record", func() []byte {
 			b := record()
 			n := min(at.size, other.size)
@@ -343,6 +368,24 @@ func TestSamePlaceHasAnotherKey(t *testing.T) {
 		}
 	}
 	t.Error("both are encrypted by the same stream of bytes")
+}
+
+// Equal entries of one segment are not stored equally.
+func TestEachPlaceHasItsNonce(t *testing.T) {
+	fs := vfs.NewMem()
+	m := newMarked(t, fs, testKeys(t, "one"))
+	data := bytes.Repeat([]byte("same"), 50)
+	for i := range raft.Index(2) {
+		must(t, m.log.Append(Write{Group: 1, Entries: []raft.Entry{{Index: i + 1, Term: 1, Data: data}}}))
+	}
+	must(t, m.log.Flush())
+	g, _ := m.log.Group(1)
+	b := content(t, fs, segmentName(uint64(g.locs[0].segment)))
+	stored := func(i int) []byte { return b[g.locs[i].offset()+recordHeader:][:len(data)] }
+	if bytes.Equal(stored(0), stored(1)) {
+		t.Error("they are")
+	}
+	must(t, m.log.Close())
 }
 
 // The same place is not encrypted twice by one process.

@@ -210,6 +210,10 @@ func (l *Log) createSegment(n uint64, size int64) (s *segment, err error) {
 	if n > 1<<32-1 || size > maxSegment {
 		return nil, fmt.Errorf("wal: segment %d of %d bytes is beyond the format", n, size)
 	}
+	key, err := newSegmentKey(l.cfg.Keys, l.store.id, n)
+	if err != nil {
+		return nil, err
+	}
 	path := l.segmentPath(n)
 	f, err := l.cfg.FS.Create(path)
 	if err != nil {
@@ -231,10 +235,6 @@ func (l *Log) createSegment(n uint64, size int64) (s *segment, err error) {
 		return nil, err
 	}
 	if err = vfs.SyncDir(l.cfg.FS, l.cfg.Dir); err != nil {
-		return nil, err
-	}
-	key, err := newSegmentKey(l.cfg.Keys, l.store.id, n)
-	if err != nil {
 		return nil, err
 	}
 	return &segment{number: n, seed: seedOf(l.store.id, n), path: path, key: key, size: size, end: segmentStart, f: f}, nil

@@ -158,6 +158,28 @@ func TestEraseInFrames(t *testing.T) {
 	}
 }
 
+// Equal frames do not look alike.
+func TestFramesAreNeverTheSame(t *testing.T) {
+	for name, c := range testCodecs(t) {
+		if c.aead == nil {
+			continue
+		}
+		content := bytes.Repeat([]byte("same"), 20)
+		seen := make(map[string]bool)
+		for range 3 {
+			b, err := c.append(nil, place{1, 2, 64}, frameRecords, 0, content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if stored := string(b[frameHead:]); seen[stored] {
+				t.Errorf("%s: a frame is stored as the one before", name)
+			} else {
+				seen[stored] = true
+			}
+		}
+	}
+}
+
 // What is in clear is written anew when the store is to be encrypted, also what is
 // still being appended to; and nothing of it is left in any file.
 func TestEncryptionIsTurnedOn(t *testing.T) {

@@ -38,6 +38,8 @@
 //	streams/ID/     a stream's messages and checkpoint, by the ID of its group
 //	lost/           what nobody knew what to do with
 //
+// With Config.Ring all of it is encrypted (docs/formats/encryption.md).
+//
 // A consumer has no file: from time to time it writes its whole state into its log,
 // which begins there from then on.
 package jetstream

@@ -39,7 +39,9 @@
 //     durable, and a list of segments without it is. A segment with damage that
 //     concerns a group stays.
 //   - What Open finds does not depend on the number of goroutines, and the same
-//     operations write the same bytes.
+//     operations write the same bytes, but for what is encrypted.
+//   - Nothing is encrypted twice with the same key and nonce: the key of a segment is
+//     drawn by the process that makes the segment, and no other one writes to it.
 //
 // # Who does what
 //
@@ -52,7 +54,8 @@
 // # What it does not do
 //
 // It does not repair: a group with damage is refilled by its leader, under a new
-// identity (a Replica write), which makes up for all damage. It does not compress or
-// encrypt, does not bound what is queued (Pending tells), and does not decide when
+// identity (a Replica write), which makes up for all damage. It does not compress, does
+// not hide how the log is made up (with Config.Keys it encrypts what entries hold, and
+// nothing else; key.go), does not bound what is queued (Pending tells), and does not decide when
 // a group is compacted.
 package wal

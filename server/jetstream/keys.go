@@ -47,6 +47,9 @@ func CheckKeys(fsys vfs.FS, dir string, ring *seal.Ring) (stale int, err error) 
 		return 0, err
 	}
 	for _, e := range entries {
+		if !e.Dir {
+			continue
+		}
 		old, err := file.CheckKey(fsys, filepath.Join(streams, e.Name), storeKeys)
 		if err != nil {
 			return 0, err

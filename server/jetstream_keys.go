@@ -55,7 +55,7 @@ func (s *Server) openLog(fs vfs.FS, dir string, o *options.JetStream, ring *seal
 	segments := log.Stats().Stale
 	switch {
 	case stale+segments > 0:
-		s.log.Noticef("JetStream: %d stores and %d segments of the log are in clear or have an earlier key, and are being encrypted by \"key\"", stale, segments)
+		s.log.Noticef("JetStream: %d stores and checkpoints and %d segments of the log are in clear or have an earlier key, and are being encrypted by \"key\"", stale, segments)
 	case o.PrevKey != "":
 		s.log.Noticef("JetStream: \"prev_key\" opens nothing any more, and can be left out")
 	}

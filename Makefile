@@ -56,8 +56,10 @@ fuzz: ## run every fuzz target for FUZZTIME (60s) each
 	.ci/fuzz $(FUZZTIME) $(PKGS)
 
 .PHONY: sim
-sim: ## run SIM_SEEDS (2,000) clusters with faults from seeds, on all processors (SIM_FIRST is the first seed)
+sim: ## run SIM_SEEDS (2,000) clusters, and lives of a JetStream server, with faults from seeds (SIM_FIRST is the first one), and cut the power everywhere
 	$(GO) test ./test/sim -count 1 -timeout 60m -v -run TestSeeds -sim.seeds=$(SIM_SEEDS) -sim.first=$(SIM_FIRST)
+	$(GO) test ./server/jetstream -count 1 -timeout 60m -v -run TestPowerCuts -power.all
+	$(GO) test ./server/jetstream -count 1 -timeout 120m -v -run TestLives -sim.seeds=$(SIM_SEEDS) -sim.first=$(SIM_FIRST)
 
 .PHONY: mutants
 mutants: ## put faults into the source, one at a time, and show that the tests catch each (MUTANTS=regexp for some)

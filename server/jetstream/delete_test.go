@@ -137,7 +137,7 @@ func TestDeleteWhileOpening(t *testing.T) {
 			}()
 		})
 		for range n {
-			if m, ok := (<-asked).next(patience); !ok {
+			if m, ok := (<-asked).next(r.patience); !ok {
 				t.Error("no answer")
 			} else if m.data != `{"type":"io.nats.jetstream.api.v1.stream_delete_response","success":true}` {
 				t.Error(m.data)

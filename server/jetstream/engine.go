@@ -155,6 +155,8 @@ type intervals struct {
 	streamBytes    int64
 	consumerFrames int
 	metaOps        int
+	// blockBytes is how long the blocks of a stream get, 0 for what the store thinks.
+	blockBytes int64
 }
 
 var checkpointEvery = intervals{streamBytes: 32 << 20, consumerFrames: 2048, metaOps: 4096}

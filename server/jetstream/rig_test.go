@@ -32,14 +32,18 @@ type rig struct {
 	acc  *account.Account
 	// tolerant is set if the test expects complaints in the log.
 	tolerant bool
-	// every is how often there are checkpoints.
-	every   intervals
-	ids     atomic.Uint64
-	stopped bool
+	// every is how often there are checkpoints, patience how long a request is waited
+	// for, in virtual time.
+	every    intervals
+	patience time.Duration
+	stopped  bool
 
 	mu         sync.Mutex
 	complaints []string
 }
+
+// ids are for names that are never used again, by no rig.
+var ids atomic.Uint64
 
 // rigOption changes how a rig is made.
 type rigOption func(*rig, *wal.Config, *host.Config, *Config)
@@ -55,7 +59,7 @@ func often(r *rig, _ *wal.Config, _ *host.Config, _ *Config) {
 // newRig starts JetStream on a disk.
 func newRig(t *testing.T, disk *vfs.Mem, options ...rigOption) *rig {
 	t.Helper()
-	r := &rig{t: t, disk: disk, acc: account.New("A"), every: checkpointEvery}
+	r := &rig{t: t, disk: disk, acc: account.New("A"), every: checkpointEvery, patience: 20 * time.Second}
 	r.fs = errorfs.Wrap(disk, clock.Real(), nil)
 	lc := wal.Config{
 		FS: r.fs, Dir: "js/raft", Clock: clock.Real(), SegmentBytes: 4 << 20, CacheBytes: 4 << 20,
@@ -72,7 +76,8 @@ func newRig(t *testing.T, disk *vfs.Mem, options ...rigOption) *rig {
 	}
 	c := Config{
 		Dir: "js", Clock: clock.Real(), Node: 1, Name: "S1", ServerID: "ID1", Version: "1.0.0", Seed: 1, Logger: r,
-		NewID: func() string { return fmt.Sprintf("%022d", r.ids.Add(1)) },
+		// Consumers of an earlier life may still be there.
+		NewID: func() string { return fmt.Sprintf("%08d%014d", ids.Add(1), 0) },
 	}
 	for _, o := range options {
 		o(r, &lc, &hc, &c)
@@ -230,7 +235,7 @@ func (b *inbox) all() []received {
 	return list
 }
 
-func (r *rig) newInbox() *inbox { return r.listen(fmt.Sprintf("_INBOX.%d", r.ids.Add(1))) }
+func (r *rig) newInbox() *inbox { return r.listen(fmt.Sprintf("_INBOX.%d", ids.Add(1))) }
 
 // send publishes with a reply subject. It reports whether anybody listened.
 func (r *rig) send(subject, reply string, data []byte, headers ...string) bool {
@@ -238,9 +243,6 @@ func (r *rig) send(subject, reply string, data []byte, headers ...string) bool {
 	m.Reply = []byte(reply)
 	return r.acc.Publish(m) > 0
 }
-
-// patience is how long a request is waited for, in virtual time.
-const patience = 20 * time.Second
 
 // ask sends a request and returns the answer; ok is false if there is none.
 func (r *rig) ask(subject string, body any, headers ...string) (answer received, ok bool) {
@@ -254,7 +256,7 @@ func (r *rig) ask(subject string, body any, headers ...string) (answer received,
 	if !r.send(subject, b.sub.Subject, data, headers...) {
 		return received{}, false
 	}
-	return b.next(patience)
+	return b.next(r.patience)
 }
 
 // call makes a request of the API, and decodes the response.
@@ -381,7 +383,7 @@ func (r *rig) fetch(stream, consumer string, n int) (list []delivered) {
 		r.t.Fatalf("nobody takes pull requests of %s > %s", stream, consumer)
 	}
 	for range n {
-		m, ok := b.next(patience)
+		m, ok := b.next(r.patience)
 		if !ok {
 			r.t.Fatalf("no answer to a pull request of %s > %s", stream, consumer)
 		}

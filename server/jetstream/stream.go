@@ -163,7 +163,7 @@ func (s *stream) openStore(st *meta.Stream) (extra []byte, err error) {
 	}
 	files, found, err := file.Open(file.Config{
 		FS: s.e.cfg.FS, Dir: s.e.streamDir(st.Group.ID), Compression: st.Config.Compression == api.S2Compression,
-		Cipher: s.e.cfg.Ring.Cipher(), Keys: s.e.storeKeys, Workers: 1, Cache: s.e.cache,
+		Cipher: s.e.cfg.Ring.Cipher(), Keys: s.e.storeKeys, BlockBytes: s.e.every.blockBytes, Workers: 1, Cache: s.e.cache,
 	})
 	if err != nil {
 		return nil, err

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/internal/vfs/errorfs"
 	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/wal"
 )
 
 // flip changes a bit of what a server that is down has of something in its log.
@@ -82,38 +84,97 @@ func TestBitFlipHeals(t *testing.T) {
 	}
 }
 
-// A lone replica is not healed by anybody, and nothing that it has is given up.
+// A lone replica is not healed by anybody. Wherever the damage is, it has a part of what
+// was applied, without gap, all of it if it goes on, and nothing is given up otherwise.
 func TestBitFlipInALoneReplica(t *testing.T) {
-	c := newCluster(t, 1)
-	c.create(1, nil)
-	c.create(2, nil)
-	c.apply(1, series("first-", 10)...)
-	c.apply(1, series("second-", 10)...)
-	c.apply(2, "other")
-	nd := c.nodes[1]
-	for range 2 {
+	all := slices.Concat(series("first-", 5), []string{"more"}, series("second-", 5), []string{"last"})
+	for _, checkpoint := range []bool{false, true} {
+		c := newCluster(t, 1)
+		nd := c.nodes[1]
+		c.create(1, nil)
+		c.create(2, nil)
+		c.apply(1, all[:5]...)
+		c.apply(1, all[5])
+		if checkpoint {
+			nd.machines[1].checkpoint()
+		}
+		c.apply(1, all[6:11]...)
+		c.apply(1, all[11])
+		c.apply(2, "other") // what was written last cannot be told from torn
 		nd.crash()
-		if lg := nd.fs; lg != nil && len(nd.told(EventHalted)) == 0 {
-			nd.flip("first-3")
+		sound, saved := nd.fs, nd.saved[1].state.clone()
+		segment, err := nd.newestSegment()
+		if err != nil {
+			t.Fatal(err)
 		}
-		nd.start()
-		g := nd.open(1)
-		nd.open(2)
-		c.tick(30)
-		st := g.Status()
-		if st.State != Halted || len(st.Damage) == 0 || st.Err == nil {
-			t.Errorf("%+v", st)
+		content, err := vfs.ReadFile(sound, segment, 1<<30)
+		if err != nil {
+			t.Fatal(err)
 		}
-		lg, ok := nd.log.Group(1)
-		if !ok {
-			t.Fatal("the group is gone")
+		outcomes := map[State]int{}
+		for at := 0; at < len(bytes.TrimRight(content, "\x00")); at += 20 {
+			nd.fs, nd.saved[1].state = sound.CrashClone(vfs.Killed), saved.clone()
+			if err := errorfs.FlipStoredBit(nd.fs, segment, int64(at)*8+3); err != nil {
+				t.Fatal(err)
+			}
+			nd.events = nil
+			nd.start()
+			if _, ok := nd.log.Group(1); !ok {
+				t.Fatalf("damage at %d: the group is gone", at)
+			}
+			g := nd.open(1)
+			c.tick(3)
+			st, m := g.Status(), nd.machines[1]
+			got := m.items()
+			unknown := slices.ContainsFunc(st.Damage, func(d wal.Damage) bool { return d.Kind == wal.DamagedUnknown })
+			switch {
+			case !slices.Equal(got, all[:len(got)]):
+				t.Errorf("damage at %d: applied %q", at, got)
+			case len(st.Damage) > 0 && (st.Err == nil || len(nd.told(EventDamage)) == 0):
+				t.Errorf("damage at %d: nobody is told: %+v", at, st)
+			case st.State == Running && len(got) < len(all) && !unknown:
+				t.Errorf("damage at %d: %q goes on, damage %v", at, got, st.Damage)
+			case st.State == Halted && m.halted == nil:
+				t.Errorf("damage at %d: the machine is not told", at)
+			case st.State != Running && st.State != Halted:
+				t.Errorf("damage at %d: it is %v", at, st.State)
+			}
+			outcomes[st.State]++
+			if lg, _ := nd.log.Group(1); st.State == Halted {
+				// What is not damaged is still in the log.
+				if lost := lg.State().Damage; len(lost) == 0 || lg.Last() == 0 {
+					t.Errorf("damage at %d: the log has forgotten it", at)
+				}
+			} else if len(st.Damage) > 0 {
+				// It has made up for it, and the next start is an ordinary one.
+				c.apply(1, "goes on")
+				nd.crash()
+				nd.start()
+				g := nd.open(1)
+				c.run()
+				if again := nd.machines[1].items(); !slices.Equal(again, append(slices.Clone(got), "goes on")) || len(g.Status().Damage) > 0 {
+					t.Errorf("damage at %d: then %q, %+v", at, again, g.Status())
+				}
+			}
+			nd.crash()
 		}
-		// What is not damaged can still be read.
-		if ents, err := lg.Entries(lg.Last(), lg.Last()+1, 1<<20); err != nil || !bytes.Contains(ents[0].Data, []byte("second-9")) {
-			t.Errorf("the last entry: %v, %v", ents, err)
+		if outcomes[Running] == 0 || !checkpoint && outcomes[Halted] == 0 {
+			t.Errorf("outcomes %v", outcomes)
 		}
-		c.apply(2, "goes on")
+		t.Logf("checkpoint %v: %v", checkpoint, outcomes)
 	}
+}
+
+// newestSegment returns the path of the newest segment of the log of a server that is
+// down.
+func (nd *node) newestSegment() (path string, err error) {
+	files, err := nd.fs.List("wal")
+	for _, e := range files {
+		if strings.HasSuffix(e.Name, ".wal") {
+			path = filepath.Join("wal", e.Name)
+		}
+	}
+	return path, err
 }
 
 // A disk that fails under a running server: the log is poisoned, the group goes on

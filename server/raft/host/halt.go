@@ -18,6 +18,9 @@ func (g *Group) halt(err error) {
 	}
 	g.dropCore(fmt.Errorf("%w: %w", ErrHalted, err))
 	g.state.Store(uint32(Halted))
+	if m, ok := g.apply.machine.(Halter); ok {
+		g.apply.post(task{then: func() { m.Halted(err) }})
+	}
 	g.host.halted.Add(1)
 	if !errors.Is(err, wal.ErrClosed) {
 		g.host.event(Event{Kind: EventHalted, Group: g.id, Peer: g.Self(), Err: err})

@@ -46,6 +46,14 @@ type StateMachine interface {
 // have been told. Like Apply it may take its time.
 type Flusher interface{ Flush() }
 
+// Halter is a machine that wants to know when its replica takes part no more.
+type Halter interface {
+	// Halted tells that nothing will be applied any more until the server is started
+	// anew, and why. It is called behind all that is applied, like the methods of
+	// StateMachine, and at most once.
+	Halted(err error)
+}
+
 // Position is how far a machine is.
 type Position struct {
 	// Base holds index and term of the last entry that was applied, and the

@@ -17,7 +17,9 @@ type machine struct {
 	state machineState
 	disk  *saved
 	leads []Leadership
-	calls int // of Apply
+	// halted is what it was told.
+	halted error
+	calls  int // of Apply
 	// refuse is the answer to all entries, noImages that to images.
 	refuse, noImages error
 	// padding makes images bigger.
@@ -101,6 +103,12 @@ func (m *machine) LeaderChanged(l Leadership) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.leads = append(m.leads, l)
+}
+
+func (m *machine) Halted(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.halted = err
 }
 
 func (m *machine) Snapshot() (Snapshot, error) {

@@ -116,6 +116,9 @@ func (g *Group) reopen(w *worker, lg *wal.Group, base raft.Base) {
 	g.contacts = h.otherNodes(g.conf.Peers(), slices.Concat(st.Replica.Contacts, g.contacts))
 	g.setNodes()
 	switch {
+	case len(st.Damage) > 0 && g.last() && !g.memory:
+		g.alone(lg, &st, base)
+		return
 	case len(st.Damage) > 0:
 		g.forgotten(errors.New(st.Damage[0].String()))
 		return

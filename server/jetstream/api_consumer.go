@@ -41,7 +41,7 @@ func (c *consumer) serves(ctx context.Context) *api.Error {
 	switch {
 	case c.isClosed():
 		return api.ErrConsumerNotFound
-	case c.err != nil:
+	case c.err != nil, c.halted.Load():
 		return api.ErrConsumerOffline
 	}
 	return nil

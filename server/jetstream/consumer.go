@@ -200,6 +200,12 @@ func (c *consumer) LeaderChanged(l host.Leadership) {
 	c.tell(func(in *consumerInbox) { in.lead, in.term, in.resign = state, uint64(l.Term), false })
 }
 
+// Halted implements host.Halter.
+func (c *consumer) Halted(err error) {
+	c.halt(err)
+	c.settle()
+}
+
 // Snapshot implements host.StateMachine.
 func (c *consumer) Snapshot() (host.Snapshot, error) { return nil, errNoImages }
 

@@ -176,7 +176,7 @@ func (c *consumer) settleMarks() {
 // finished tells the stream what the consumer is done with, on the consumer's apply
 // stage. What does not get there is told again.
 func (c *consumer) finished(floor store.Seq, ranges []store.Range) {
-	if c.assigned.Load().Config.Direct {
+	if c.assigned.Load().Config.Direct || c.stream.halted.Load() {
 		return
 	}
 	untold := func() { c.tell(func(in *consumerInbox) { in.untold = true }) }
@@ -211,7 +211,7 @@ func inOrder(ranges []store.Range) []store.Range {
 // to begin anew is done with all up to floor and with nothing behind it.
 func (s *stream) want(cfg *api.ConsumerConfig, floor store.Seq, anew bool) error {
 	switch {
-	case cfg.Direct:
+	case cfg.Direct, s.halted.Load():
 		return nil
 	case s.hasChores():
 		// One of them may be to forget a consumer of that name.

@@ -34,7 +34,7 @@
 //
 //	raft/           the log of all groups (server/raft/wal)
 //	images/         images of other servers' replicas while they come in
-//	meta            the checkpoint of the meta group
+//	meta, meta.old  the checkpoint of the meta group, and the one before
 //	streams/ID/     a stream's messages and checkpoint, by the ID of its group
 //	lost/           what nobody knew what to do with
 //

@@ -143,6 +143,8 @@ type Engine struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	jobs   jobs
+	// logGone is whether the log is a new one, although there are assets.
+	logGone bool
 	// every is checkpointEvery, but in tests.
 	every intervals
 }
@@ -159,7 +161,7 @@ type intervals struct {
 	blockBytes int64
 }
 
-var checkpointEvery = intervals{streamBytes: 32 << 20, consumerFrames: 2048, metaOps: 4096}
+var checkpointEvery = intervals{streamBytes: 16 << 20, consumerFrames: 2048, metaOps: 4096}
 
 const metaGroupID raft.GroupID = 1
 
@@ -190,8 +192,11 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.atomicBatches.max = int64(cmp.Or(cfg.Limits.Batches.Total, defaultBatches))
 	e.fastBatches.max = maxFastBatches
-	e.meta, err = openMeta(e)
-	return e, err
+	if e.meta, err = openMeta(e); err != nil {
+		return nil, err
+	}
+	e.logGone = cfg.Log.Created() && e.meta.at.Base.Index > 0
+	return e, nil
 }
 
 func (e *Engine) path(elem ...string) string {
@@ -320,7 +325,7 @@ func (e *Engine) clearAway(state *meta.State) {
 			}
 			continue
 		}
-		err = errors.Join(e.cfg.FS.MkdirAll(e.path("lost")), e.cfg.FS.Rename(path, e.path("lost", entry.Name)))
+		err = e.putAside(filepath.Join("streams", entry.Name))
 		e.cfg.Logger.Warnf("JetStream: %s belongs to no stream and is put aside: %v", path, err)
 	}
 }

@@ -24,19 +24,21 @@ func CheckKeys(fsys vfs.FS, dir string, ring *seal.Ring) (stale int, err error) 
 	if err != nil {
 		return 0, err
 	}
-	path := filepath.Join(dir, metaName)
-	b, err := vfs.ReadFile(fsys, path, maxMetaBytes)
-	switch {
-	case err == nil:
-		_, old, err := openCheckpoint(b, metaKeys)
-		if errors.Is(err, seal.ErrKey) {
-			return 0, fmt.Errorf("%s: %w", path, err)
+	for _, name := range []string{metaName, oldMetaName} {
+		path := filepath.Join(dir, name)
+		b, err := vfs.ReadFile(fsys, path, maxMetaBytes)
+		switch {
+		case err == nil:
+			_, old, err := openCheckpoint(b, metaKeys)
+			if errors.Is(err, seal.ErrKey) {
+				return 0, fmt.Errorf("%s: %w", path, err)
+			}
+			if old {
+				stale++
+			}
+		case !errors.Is(err, fs.ErrNotExist):
+			return 0, err
 		}
-		if old {
-			stale++
-		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return 0, err
 	}
 	streams := filepath.Join(dir, streamsName)
 	entries, err := fsys.List(streams)

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"errors"
 	"iter"
 	"slices"
@@ -168,7 +169,7 @@ func (s *stream) view(st *meta.Stream) StreamView {
 	}
 	select {
 	case <-s.opened:
-		v.Trouble = s.err
+		v.Trouble = cmp.Or(s.err, s.blamed(), s.e.meta.blamed())
 	default:
 		v.Trouble = errNotOpen
 	}
@@ -179,7 +180,7 @@ func (c *consumer) view(assigned *meta.Consumer) ConsumerView {
 	v := ConsumerView{Name: assigned.Name(), Direct: assigned.Config.Direct, Info: c.describe}
 	select {
 	case <-c.started:
-		v.Trouble = c.err
+		v.Trouble = cmp.Or(c.err, c.blamed())
 	default:
 		v.Trouble = errNotOpen
 	}

@@ -2,9 +2,12 @@ package jetstream
 
 import (
 	"errors"
+	"fmt"
+	"sync/atomic"
 
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
+	"github.com/nats-lite/nats-lite/server/raft/wal"
 )
 
 // member is a machine's own part of its group: how far it is, and the group itself.
@@ -14,13 +17,82 @@ type member struct {
 	group *host.Group
 	// joined is closed when group is set: the machine may be called before.
 	joined chan struct{}
+	// halted is set when nothing will be applied any more.
+	halted atomic.Bool
+	// trouble is why what is here may not be all, nil if all is well.
+	trouble atomic.Pointer[error]
 }
 
 // join starts this server's replica of a group.
 func (p *member) join(e *Engine, cfg host.GroupConfig) (err error) {
 	defer close(p.joined)
-	p.group, err = e.startGroup(cfg)
+	p.group, err = p.startGroup(e, cfg)
 	return err
+}
+
+// startGroup starts this server's replica of a group of one.
+func (p *member) startGroup(e *Engine, cfg host.GroupConfig) (*host.Group, error) {
+	lg, there := e.cfg.Log.Group(cfg.ID)
+	switch {
+	case there && cfg.Memory:
+		// What was in memory is gone, and there is nobody else who has it: the group
+		// begins anew. Nobody else has met its replica either, so that it may have the
+		// same identity.
+		if err := e.write(wal.Write{Group: cfg.ID, Delete: true}); err != nil {
+			return nil, err
+		}
+	case there:
+		for _, d := range lg.State().Damage {
+			if d.Kind == wal.DamagedUnknown {
+				p.blame(fmt.Errorf("something is lost of which it is not known what it was: %v", d))
+			}
+		}
+		return e.cfg.Host.Open(cfg)
+	case p.at.Base.Index > 0:
+		// What is in the checkpoint is there all the same.
+		p.blame(fmt.Errorf("%w; what came behind entry %d is lost", errLogGone, p.at.Base.Index))
+		base := p.at.Base
+		err := e.write(wal.Write{Group: cfg.ID, Replica: &wal.Replica{Self: base.Conf.Voters[0]}, Base: &base})
+		if err != nil {
+			return nil, err
+		}
+		return e.cfg.Host.Open(cfg)
+	}
+	if e.logGone && !cfg.Memory {
+		p.blame(errLogGone)
+	}
+	cfg.Peers = []raft.PeerID{e.self()}
+	return e.cfg.Host.Create(cfg)
+}
+
+// errLogGone says that nothing is left of a group's log, though there should be.
+var errLogGone = errors.New("jetstream: the log is gone")
+
+// write has the log write something about a group that does not run.
+func (e *Engine) write(w wal.Write) error {
+	done := make(chan error, 1)
+	w.Done = func(err error) { done <- err }
+	if err := e.cfg.Log.Append(w); err != nil {
+		return err
+	}
+	return <-done
+}
+
+// blame notes why what is here may not be all.
+func (p *member) blame(err error) { p.trouble.Store(&err) }
+
+// blamed returns what was noted, or nil.
+func (p *member) blamed() error {
+	if err := p.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// halt notes that nothing will be applied any more.
+func (p *member) halt(err error) {
+	p.blame(err)
+	p.halted.Store(true)
 }
 
 // Applied implements host.StateMachine.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -17,7 +18,6 @@ import (
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
-	"github.com/nats-lite/nats-lite/server/raft/wal"
 )
 
 // metaGroup is the group that decides which assets there are. It implements
@@ -35,36 +35,84 @@ type metaGroup struct {
 	ready chan struct{}
 
 	// The rest belongs to the apply stage. since counts the ops behind the
-	// checkpoint, skipped those that were not understood.
+	// checkpoint, skipped those that were not understood. kept is how far the
+	// checkpoint before the newest is: the log reaches back to it.
 	since, skipped int
+	kept           raft.Index
 }
 
 const (
 	metaName     = "meta"
+	oldMetaName  = "meta.old"
 	maxMetaBytes = 1 << 30
 	// metaPurpose is that of the keys of the checkpoint.
 	metaPurpose = "meta"
 )
 
-// openMeta reads the checkpoint.
+// openMeta reads the newest checkpoint that there is. If it is not the one that was
+// written last, the log makes up for it.
 func openMeta(e *Engine) (*metaGroup, error) {
 	m := &metaGroup{e: e, state: &meta.State{}, ready: make(chan struct{})}
 	m.joined = make(chan struct{})
-	b, err := vfs.ReadFile(e.cfg.FS, e.path(metaName), maxMetaBytes)
-	if errors.Is(err, fs.ErrNotExist) {
-		return m, nil
-	}
-	stale := false
+	stale, err := m.read(metaName)
 	if err == nil {
-		stale, err = m.decode(b)
+		return m, m.renew(stale)
 	}
-	if err == nil && stale {
-		err = vfs.WriteFile(e.cfg.FS, e.path(metaName), m.encode())
+	if damaged := errors.Is(err, errDamaged); damaged || errors.Is(err, fs.ErrNotExist) {
+		stale, older := m.read(oldMetaName)
+		switch {
+		case older == nil && damaged:
+			e.cfg.Logger.Errorf("JetStream: %v; the one before is used, and the log", err)
+			return m, errors.Join(e.putAside(metaName), m.renew(stale))
+		case older == nil:
+			return m, m.renew(stale)
+		case !errors.Is(older, fs.ErrNotExist):
+			err = errors.Join(err, older)
+		case !damaged && !m.begun():
+			return m, nil
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("jetstream: %s: %w", e.path(metaName), err)
+	return nil, fmt.Errorf("jetstream: which assets there are: %w", err)
+}
+
+// begun reports whether there was a checkpoint once.
+func (m *metaGroup) begun() bool {
+	g, ok := m.e.cfg.Log.Group(metaGroupID)
+	return ok && g.State().Base.Index > 0
+}
+
+// read reads a checkpoint. Stale is as decode says.
+func (m *metaGroup) read(name string) (stale bool, err error) {
+	b, err := vfs.ReadFile(m.e.cfg.FS, m.e.path(name), maxMetaBytes)
+	if err == nil {
+		if stale, err = m.decode(b); err != nil {
+			err = fmt.Errorf("%s: %w", m.e.path(name), err)
+		}
 	}
-	return m, nil
+	m.kept = m.at.Base.Index
+	return stale, err
+}
+
+// renew writes both checkpoints anew if they are stale.
+func (m *metaGroup) renew(stale bool) error {
+	if !stale {
+		return nil
+	}
+	for _, name := range []string{oldMetaName, metaName} {
+		if err := vfs.WriteFile(m.e.cfg.FS, m.e.path(name), m.encode()); err != nil {
+			return fmt.Errorf("jetstream: %s: %w", m.e.path(name), err)
+		}
+	}
+	return nil
+}
+
+// putAside moves something of which nothing can be made out of the way.
+func (e *Engine) putAside(name string) error {
+	err := e.cfg.FS.MkdirAll(e.path("lost"))
+	if err == nil {
+		err = e.cfg.FS.Rename(e.path(name), e.path("lost", filepath.Base(name)))
+	}
+	return err
 }
 
 // The file is as docs/formats/meta.md says.
@@ -100,10 +148,11 @@ func (m *metaGroup) decode(b []byte) (stale bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if m.state, err = meta.Decode(rest); err != nil {
+	state, err := meta.Decode(rest)
+	if err != nil {
 		return false, err
 	}
-	m.at = at
+	m.at, m.state = at, state
 	return stale, nil
 }
 
@@ -124,30 +173,15 @@ func openCheckpoint(b []byte, keys *seal.Keys) (content []byte, stale bool, err 
 }
 
 // start starts the group.
-func (m *metaGroup) start() (err error) {
+func (m *metaGroup) start() error {
+	if _, there := m.e.cfg.Log.Group(metaGroupID); !there && m.at.Base.Index > 0 {
+		// Assets may have come and gone of which the checkpoint does not know: it is
+		// good for finding what there is, and for nothing else.
+		close(m.joined)
+		m.Halted(errLogGone)
+		return nil
+	}
 	return m.join(m.e, host.GroupConfig{ID: metaGroupID, Machine: m, Sole: true})
-}
-
-// startGroup starts this server's replica of a group of one.
-func (e *Engine) startGroup(cfg host.GroupConfig) (*host.Group, error) {
-	_, there := e.cfg.Log.Group(cfg.ID)
-	if there && !cfg.Memory {
-		return e.cfg.Host.Open(cfg)
-	}
-	if there {
-		// What was in memory is gone, and there is nobody else who has it: the group
-		// begins anew. Nobody else has met its replica either, so that it may have the
-		// same identity.
-		gone := make(chan error, 1)
-		if err := e.cfg.Log.Append(wal.Write{Group: cfg.ID, Delete: true, Done: func(err error) { gone <- err }}); err != nil {
-			return nil, err
-		}
-		if err := <-gone; err != nil {
-			return nil, err
-		}
-	}
-	cfg.Peers = []raft.PeerID{e.self()}
-	return e.cfg.Host.Create(cfg)
 }
 
 func (m *metaGroup) stop() {
@@ -163,12 +197,18 @@ func (m *metaGroup) stop() {
 // checkpoint makes the state durable. Without it the log is longer.
 func (m *metaGroup) checkpoint() {
 	<-m.joined
-	if err := vfs.WriteFile(m.e.cfg.FS, m.e.path(metaName), m.encode()); err != nil {
+	err := m.e.cfg.FS.Rename(m.e.path(metaName), m.e.path(oldMetaName))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = vfs.WriteFile(m.e.cfg.FS, m.e.path(metaName), m.encode())
+	}
+	if err != nil {
 		m.e.cfg.Logger.Errorf("JetStream: the checkpoint of assets: %v", err)
 		return
 	}
+	// Should this one be damaged one day, the log reaches back to the one before.
 	m.since = 0
-	m.group.Checkpointed(m.at.Base.Index)
+	m.group.Checkpointed(m.kept)
+	m.kept = m.at.Base.Index
 }
 
 // Apply implements host.StateMachine.
@@ -210,6 +250,21 @@ func (m *metaGroup) LeaderChanged(l host.Leadership) {
 	}
 }
 
+// Halted implements host.Halter. What was not applied is not known: what there is
+// serves, and nothing comes or goes.
+func (m *metaGroup) Halted(err error) {
+	m.halt(err)
+	m.mu.Lock()
+	first := !m.live
+	m.live = true
+	m.mu.Unlock()
+	if first {
+		m.e.cfg.Logger.Errorf("JetStream: no asset can be made, changed or deleted: %v", err)
+		m.e.startAll(m.state)
+		close(m.ready)
+	}
+}
+
 var errNoImages = errors.New("jetstream: images are for other servers, and there are none")
 
 // Snapshot implements host.StateMachine.
@@ -225,6 +280,9 @@ const proposeTimeout = 10 * time.Second
 func (m *metaGroup) propose(ctx context.Context, op *meta.Op) (meta.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
+	if m.group == nil {
+		return meta.Result{}, host.ErrHalted
+	}
 	got := make(chan host.Outcome, 1)
 	err := m.group.Propose(host.Proposal{Data: op.Append(nil), Done: func(o host.Outcome) { got <- o }})
 	if err != nil {

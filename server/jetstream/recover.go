@@ -60,6 +60,9 @@ func (e *Engine) hasSpace() bool {
 // restart has another stream take the place of one, with the same group and files. It
 // is done where assets come and go, on the apply stage of their group.
 func (e *Engine) restart(s *stream) {
+	if e.meta.group == nil {
+		return // nothing comes or goes
+	}
 	e.meta.group.ReadIndex(func(_ raft.Index, err error) {
 		st := s.assigned.Load()
 		e.mu.Lock()

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -59,6 +60,16 @@ func often(r *rig, _ *wal.Config, _ *host.Config, _ *Config) {
 // newRig starts JetStream on a disk.
 func newRig(t *testing.T, disk *vfs.Mem, options ...rigOption) *rig {
 	t.Helper()
+	r, err := startRig(t, disk, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// startRig is newRig for a disk on which JetStream may not start.
+func startRig(t *testing.T, disk *vfs.Mem, options ...rigOption) (*rig, error) {
+	t.Helper()
 	r := &rig{t: t, disk: disk, acc: account.New("A"), every: checkpointEvery, patience: 20 * time.Second}
 	r.fs = errorfs.Wrap(disk, clock.Real(), nil)
 	lc := wal.Config{
@@ -87,7 +98,7 @@ func newRig(t *testing.T, disk *vfs.Mem, options ...rigOption) *rig {
 		r.log, err = wal.Open(lc)
 	}
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	hc.Log, hc.FS = r.log, r.fs
 	if r.host, err = host.New(hc); err == nil {
@@ -95,7 +106,7 @@ func newRig(t *testing.T, disk *vfs.Mem, options ...rigOption) *rig {
 		r.e, err = New(c)
 	}
 	if err != nil {
-		t.Fatal(err)
+		return nil, errors.Join(err, r.log.Close())
 	}
 	r.e.every = r.every
 	r.log.Start()
@@ -107,7 +118,7 @@ func newRig(t *testing.T, disk *vfs.Mem, options ...rigOption) *rig {
 	if err := r.e.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return r, nil
 }
 
 // nobody is the transport of a server that has no others.

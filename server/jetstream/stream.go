@@ -3,6 +3,7 @@ package jetstream
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 
@@ -39,8 +40,11 @@ type stream struct {
 	held   int64
 	failed bool
 
-	// committing is whether a checkpoint is on its way, commits waits for it.
+	// committing is whether a checkpoint is on its way, commits waits for it. kept,
+	// which belongs to whoever commits, is how far the one before is: the log
+	// reaches back to it.
 	committing atomic.Bool
+	kept       raft.Index
 	commits    sync.WaitGroup
 	// exposed is how many checkpoints it takes until no file is in clear that
 	// should not be.
@@ -68,7 +72,9 @@ func (e *Engine) startAll(state *meta.State) {
 			}
 		}
 	}
-	e.clearAway(state)
+	if e.meta.blamed() == nil {
+		e.clearAway(state)
+	}
 }
 
 // follow does what has come of an op about assets.
@@ -135,6 +141,9 @@ func (s *stream) start() {
 // open opens the store and starts the group.
 func (s *stream) open() error {
 	st := s.assigned.Load()
+	if s.e.meta.halted.Load() && s.e.isNowhere(st) {
+		return errMaybeDeleted
+	}
 	extra, err := s.openStore(st)
 	if err != nil {
 		return err
@@ -145,6 +154,7 @@ func (s *stream) open() error {
 	} else if s.at, extra, err = decodePosition(extra); err == nil {
 		s.core, err = streamcore.Restore(extra, s.store)
 	}
+	s.kept = s.at.Base.Index
 	if err == nil {
 		err = s.join(s.e, host.GroupConfig{ID: s.id, Machine: s, Memory: st.Group.Memory, Sole: true})
 	}
@@ -164,6 +174,7 @@ func (s *stream) openStore(st *meta.Stream) (extra []byte, err error) {
 	files, found, err := file.Open(file.Config{
 		FS: s.e.cfg.FS, Dir: s.e.streamDir(st.Group.ID), Compression: st.Config.Compression == api.S2Compression,
 		Cipher: s.e.cfg.Ring.Cipher(), Keys: s.e.storeKeys, BlockBytes: s.e.every.blockBytes, Workers: 1, Cache: s.e.cache,
+		CanReplay: s.canReplay,
 	})
 	if err != nil {
 		return nil, err
@@ -179,6 +190,26 @@ func (s *stream) openStore(st *meta.Stream) (extra []byte, err error) {
 		s.e.cfg.Logger.Warnf("JetStream: stream %s of account %s: %v", st.Name(), st.Account, err)
 	}
 	return found.Extra, nil
+}
+
+// canReplay reports whether the log reaches back to a checkpoint.
+func (s *stream) canReplay(extra []byte) bool {
+	at, _, err := decodePosition(extra)
+	g, ok := s.e.cfg.Log.Group(s.id)
+	return err == nil && ok && g.State().Base.Index <= at.Base.Index
+}
+
+// errMaybeDeleted says why a stream does not start of which there is nothing.
+var errMaybeDeleted = errors.New("jetstream: nothing is here of it; it may have been deleted")
+
+// isNowhere reports whether there is neither a log nor a file of a stream.
+func (e *Engine) isNowhere(st *meta.Stream) bool {
+	_, there := e.cfg.Log.Group(raft.GroupID(st.Group.ID))
+	if there || st.Group.Memory {
+		return false
+	}
+	_, err := e.cfg.FS.Stat(e.streamDir(st.Group.ID))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // streamsName is the directory of all streams' directories.
@@ -238,8 +269,9 @@ func (s *stream) checkpoint() {
 			}
 			<-s.joined
 			if s.group != nil {
-				s.group.Checkpointed(at)
+				s.group.Checkpointed(s.kept)
 			}
+			s.kept = at
 			done = s.maintain()
 		})
 		s.committing.Store(false)
@@ -314,10 +346,34 @@ func (s *stream) LeaderChanged(l host.Leadership) {
 	retention := s.core.Config().Retention
 	s.conceal()
 	s.forgetConsumers()
+	s.leaveOut()
 	s.tell(func(d *driver) {
 		d.changed, d.reconfigure, d.retention = true, d.reconfigure || stale, retention
 		d.lead(uint64(l.Term), ingest)
 	})
+}
+
+// leftOut is how many numbers are left out behind messages of which it is not known how
+// many there were: more than there can be behind a checkpoint.
+const leftOut = 1 << 24
+
+// leaveOut leaves numbers out, if there may have been messages that nobody knows of any
+// more: others are not to be taken for them. A mirror gets them from its origin. It is
+// called on the apply stage.
+func (s *stream) leaveOut() {
+	err := s.blamed()
+	if err == nil || s.core.Config().Mirror != nil {
+		return
+	}
+	from := s.store.State().Last + 1
+	s.complain(fmt.Sprintf("the numbers %d to %d are left out", from, from+leftOut-1), err)
+	s.order(streamcore.AppendSkip(nil, from+leftOut-1))
+}
+
+// Halted implements host.Halter: what is here can still be read.
+func (s *stream) Halted(err error) {
+	s.halt(err)
+	s.tell(func(d *driver) { d.changed = true })
 }
 
 // Snapshot implements host.StateMachine.

@@ -362,6 +362,10 @@ func (s *stream) run(w *worker) {
 	if term == 0 {
 		s.wakeAt(0)
 		s.tellWaiters(errDropped)
+		if changed && s.halted.Load() {
+			// It can be read, and publishers are told that it takes nothing.
+			s.openSubjects()
+		}
 		return
 	}
 	// The configuration comes before all that is published under it.

@@ -196,11 +196,13 @@ func (r *request) streamInfo(ctx context.Context, out *api.StreamInfoResponse) *
 	out.StreamInfo = s.info()
 	state := &out.StreamInfo.State
 	if q.DeletedDetails {
-		for d := range s.store.Deleted() {
-			for seq := d.First; seq <= d.Last && len(state.Deleted) < maxDeletedDetails; seq++ {
-				state.Deleted = append(state.Deleted, uint64(seq))
+		s.look(func(st store.Reader) {
+			for d := range st.Deleted() {
+				for seq := d.First; seq <= d.Last && len(state.Deleted) < maxDeletedDetails; seq++ {
+					state.Deleted = append(state.Deleted, uint64(seq))
+				}
 			}
-		}
+		})
 	}
 	if q.SubjectsFilter != "" {
 		out.Page = s.subjects(&q, state)
@@ -215,12 +217,14 @@ const maxDeletedDetails = 1 << 20
 func (s *stream) subjects(q *api.StreamInfoRequest, state *api.StreamState) api.Page {
 	n, offset := 0, max(q.Offset, 0)
 	state.Subjects = make(map[string]uint64)
-	for subj, of := range s.store.Subjects(q.SubjectsFilter) {
-		if n >= offset && len(state.Subjects) < api.SubjectsPage {
-			state.Subjects[string(subj)] = of.Messages
+	s.look(func(st store.Reader) {
+		for subj, of := range st.Subjects(q.SubjectsFilter) {
+			if n >= offset && len(state.Subjects) < api.SubjectsPage {
+				state.Subjects[string(subj)] = of.Messages
+			}
+			n++
 		}
-		n++
-	}
+	})
 	return api.Page{Total: n, Offset: min(offset, n), Limit: api.SubjectsPage}
 }
 
@@ -299,21 +303,24 @@ func (r *request) streamMsgGet(ctx context.Context, out *api.StreamMsgGetRespons
 }
 
 // get fills in the message that is asked for.
-func (s *stream) get(q *api.MsgGetRequest, m *store.Message) error {
-	from := store.Seq(q.Seq)
-	if q.StartTime != nil {
-		from = s.store.At(q.StartTime.UnixNano())
-	}
-	switch {
-	case q.LastFor != "":
-		return s.store.Last(store.NewFilter(q.LastFor), 0, m)
-	case q.NextFor != "":
-		return s.store.Next(store.NewFilter(q.NextFor), max(from, 1), m)
-	case q.StartTime != nil:
-		return s.store.Next(nil, max(from, 1), m)
-	default:
-		return s.store.Load(from, m)
-	}
+func (s *stream) get(q *api.MsgGetRequest, m *store.Message) (err error) {
+	s.look(func(st store.Reader) {
+		from := store.Seq(q.Seq)
+		if q.StartTime != nil {
+			from = st.At(q.StartTime.UnixNano())
+		}
+		switch {
+		case q.LastFor != "":
+			err = st.Last(store.NewFilter(q.LastFor), 0, m)
+		case q.NextFor != "":
+			err = st.Next(store.NewFilter(q.NextFor), max(from, 1), m)
+		case q.StartTime != nil:
+			err = st.Next(nil, max(from, 1), m)
+		default:
+			err = st.Load(from, m)
+		}
+	})
+	return err
 }
 
 func (r *request) streamMsgDelete(ctx context.Context, out *api.SuccessResponse) *api.Error {

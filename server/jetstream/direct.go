@@ -57,9 +57,9 @@ const (
 func (g *directGet) answer(q *api.MsgGetRequest) {
 	switch {
 	case len(q.MultiLastFor) > 0:
-		g.multi(q)
+		g.s.look(func(st store.Reader) { g.multi(st, q) })
 	case q.Batch > 0:
-		g.batch(q)
+		g.s.look(func(st store.Reader) { g.batch(st, q) })
 	default:
 		switch err := g.s.get(q, &g.m); {
 		case err == nil:
@@ -73,8 +73,7 @@ func (g *directGet) answer(q *api.MsgGetRequest) {
 }
 
 // batch sends messages in order, from one on.
-func (g *directGet) batch(q *api.MsgGetRequest) {
-	st := g.s.store
+func (g *directGet) batch(st store.Reader, q *api.MsgGetRequest) {
 	var f *store.Filter
 	if q.NextFor != "" {
 		f = store.NewFilter(q.NextFor)
@@ -108,8 +107,7 @@ func (g *directGet) batch(q *api.MsgGetRequest) {
 }
 
 // multi sends the newest messages of several subjects.
-func (g *directGet) multi(q *api.MsgGetRequest) {
-	st := g.s.store
+func (g *directGet) multi(st store.Reader, q *api.MsgGetRequest) {
 	upTo := store.Seq(q.UpToSeq)
 	switch {
 	case q.UpToTime != nil:

@@ -41,7 +41,8 @@ func (s *stream) listed() *api.StreamInfo {
 
 // state describes what is in the stream.
 func (s *stream) state(st *meta.Stream) api.StreamState {
-	at := s.store.State()
+	var at store.State
+	s.look(func(st store.Reader) { at = st.State() })
 	out := api.StreamState{
 		Msgs: at.Messages, Bytes: at.Bytes, FirstSeq: uint64(at.First), FirstTime: moment(at.FirstTime),
 		LastSeq: uint64(at.Last), LastTime: moment(at.LastTime), NumSubjects: int(at.Subjects), NumDeleted: int(at.Deleted),

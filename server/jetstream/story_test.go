@@ -107,7 +107,7 @@ func publish(stream string, list ...published) step {
 			var batch []string
 			for i := range list {
 				if last > 0 {
-					batch = []string{api.HeaderBatchID, "batch-" + strings.TrimRight(list[0].data, "-"), api.HeaderBatchSeq, fmt.Sprint(i + 1)}
+					batch = []string{api.HeaderBatchID, "batch-" + strings.TrimRight(list[0].data, "-."), api.HeaderBatchSeq, fmt.Sprint(i + 1)}
 				}
 				if i < last {
 					r.send(list[i].subject, "", []byte(list[i].data), append(list[i].headers(), batch...)...)

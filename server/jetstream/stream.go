@@ -29,6 +29,8 @@ type stream struct {
 	// has been opened.
 	assigned atomic.Pointer[meta.Stream]
 	store    store.Store
+	// whole keeps those who answer requests from seeing the middle of an op.
+	whole gate
 
 	// The rest up to mu belongs to the apply stage.
 	core   *streamcore.Core
@@ -120,6 +122,7 @@ func (e *Engine) newStreamLocked(st *meta.Stream) *stream {
 	s.joined = make(chan struct{})
 	s.assigned.Store(st)
 	s.actor.init(e.stage, s)
+	s.whole.init()
 	s.driver.init()
 	e.streams[st.Group.ID] = s
 	return s
@@ -224,7 +227,7 @@ func (s *stream) Apply(b *host.Batch) error {
 	s.result.Effects = s.leading.Load() != 0
 	s.result.Followed = s.result.Effects && s.isFollowed()
 	for n, op := range b.Proposals() {
-		if err := s.core.Apply(op, b.Time, &s.result); err != nil {
+		if err := s.apply(op, b.Time); err != nil {
 			s.fail(err)
 			return err
 		}

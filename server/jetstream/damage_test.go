@@ -146,7 +146,7 @@ func TestDamage(t *testing.T) {
 	case race.Enabled:
 		step = 9973
 	case !*powerAll:
-		step = 3001
+		step = 4001
 	}
 	outcomes := map[string]int{}
 	for _, file := range files {

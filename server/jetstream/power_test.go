@@ -211,5 +211,5 @@ func powerSample() int {
 	if race.Enabled {
 		return 300
 	}
-	return 8
+	return 12
 }

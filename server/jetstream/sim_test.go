@@ -39,7 +39,7 @@ func TestLives(t *testing.T) {
 	if *simSeed != 0 {
 		first, count = *simSeed, 1
 	} else if count == 0 {
-		count = 6
+		count = 4
 		if race.Enabled {
 			count = 1
 		}

@@ -81,6 +81,8 @@ type life struct {
 	// want is what there should be, seen what there was after the last step.
 	want *model
 	seen pictures
+	// keys are those of files, the newest first.
+	keys []string
 	// told are the steps, met what has happened.
 	told []string
 	met  map[string]int
@@ -91,7 +93,10 @@ func live(t *testing.T, seed uint64, steps int, met map[string]int) {
 	t.Helper()
 	bubble(t, func(t *testing.T) {
 		l := &life{t: t, born: time.Now(), rng: rand.New(rand.NewPCG(seed, 17)), want: newModel(), met: met}
-		l.r = newRig(t, vfs.NewMem(), l.someIntervals())
+		if l.rng.IntN(3) == 0 {
+			l.newKey()
+		}
+		l.r = newRig(t, vfs.NewMem(), l.setting())
 		l.seen = l.r.pictures()
 		tell := teller{rng: l.rng}
 		for range steps {
@@ -122,13 +127,24 @@ func live(t *testing.T, seed uint64, steps int, met map[string]int) {
 	})
 }
 
-// someIntervals has checkpoints come often, or hardly ever.
-func (l *life) someIntervals() rigOption {
+// setting has checkpoints come often, or hardly ever, and files encrypted if there are
+// keys.
+func (l *life) setting() rigOption {
 	some := []intervals{{2000, 8, 5, 4096}, {300, 3, 1, 512}, {20_000, 40, 20, 1500}, {1 << 20, 1000, 1000, 0}}[l.rng.IntN(4)]
-	return func(r *rig, lc *wal.Config, _ *host.Config, _ *Config) {
+	setting := func(r *rig, lc *wal.Config, _ *host.Config, _ *Config) {
 		r.every = some
 		lc.SegmentBytes = 64 << 10
 	}
+	if len(l.keys) == 0 {
+		return setting
+	}
+	return encrypted(setting, l.keys[0], l.keys[1:]...)
+}
+
+// newKey has files encrypted by another key than before.
+func (l *life) newKey() {
+	l.keys = append([]string{fmt.Sprint("key", len(l.keys))}, l.keys...)
+	l.met["another key"]++
 }
 
 func (l *life) tell(format string, args ...any) {
@@ -252,7 +268,7 @@ func (l *life) faultDuring(s step) {
 	synctest.Wait()
 	before, seen := l.want.clone(), l.seen
 	r := l.r
-	l.r = newRig(l.t, r.disk.CrashClone(vfs.Killed), l.someIntervals())
+	l.r = newRig(l.t, r.disk.CrashClone(vfs.Killed), l.setting())
 	l.do(s)
 	l.r.stop()
 	l.r = r
@@ -302,7 +318,11 @@ var errBadDisk = errors.New("a bad disk")
 // reopen goes on with what is left, which is as it was seen, or as it is seen now, but
 // for what is skipped; the model was before then.
 func (l *life) reopen(left *vfs.Mem, before *model, seen pictures, skip func(string) bool) {
-	options := []rigOption{l.someIntervals()}
+	if l.rng.IntN(10) == 0 {
+		l.tell("another key")
+		l.newKey()
+	}
+	options := []rigOption{l.setting()}
 	for l.rng.IntN(4) == 0 {
 		// It crashes again while it starts.
 		c := l.cutter(left)

@@ -29,6 +29,8 @@ func (s *State) Apply(o *Op, now int64) Result {
 		return s.updateStream(o.UpdateStream)
 	case o.DeleteStream != nil:
 		return s.deleteStream(o.DeleteStream)
+	case o.EndRestore != nil:
+		return s.endRestore(o.EndRestore)
 	case o.CreateConsumer != nil:
 		return s.createConsumer(o.CreateConsumer)
 	case o.UpdateConsumer != nil:
@@ -42,10 +44,13 @@ func (s *State) Apply(o *Op, now int64) Result {
 func (s *State) createStream(o *CreateStream) Result {
 	name := o.Config.Name
 	if st := s.Stream(o.Account, name); st != nil {
-		if o.New || !st.Config.Equal(o.Config) {
+		if o.New || o.Restore != nil || !st.Config.Equal(o.Config) {
 			return Result{Err: api.ErrStreamNameExist, Stream: st}
 		}
 		return Result{Stream: st}
+	}
+	if st := s.restore(o.Account, name); st != nil {
+		return Result{Err: api.ErrStreamNameExist, Stream: st}
 	}
 	if s.Overlapping(o.Account, name, o.Config.Subjects) != nil {
 		return Result{Err: api.ErrStreamSubjectOverlap}
@@ -54,7 +59,7 @@ func (s *State) createStream(o *CreateStream) Result {
 	if a == nil {
 		a = &account{}
 	}
-	if o.Limits.Streams >= 0 && len(a.streams) >= o.Limits.Streams {
+	if o.Limits.Streams >= 0 && len(a.streams)+len(a.restores) >= o.Limits.Streams {
 		return Result{Err: api.ErrMaximumStreamsLimit}
 	}
 	if err := a.room(nil, o.Config, &o.Limits); err != nil {
@@ -62,7 +67,7 @@ func (s *State) createStream(o *CreateStream) Result {
 	}
 	st := &Stream{
 		Account: o.Account, Config: o.Config, Created: s.time, Revision: s.next(),
-		Group: s.group(o.Nodes, o.Config.Storage), consumers: &consumers{byName: make(map[string]*Consumer)},
+		Group: s.group(o.Nodes, o.Config.Storage), consumers: &consumers{byName: make(map[string]*Consumer)}, Restore: o.Restore,
 	}
 	s.put(st)
 	return Result{Changed: true, Stream: st}
@@ -94,19 +99,33 @@ func (s *State) deleteStream(o *DeleteStream) Result {
 	if st == nil || o.Group != 0 && o.Group != st.Group.ID {
 		return Result{Err: api.ErrStreamNotFound}
 	}
-	a := s.accounts[o.Account]
-	a.reserve(st.Config, -1)
-	a.consumers -= st.NumConsumers()
-	delete(a.streams, o.Stream)
-	if len(a.streams) == 0 {
-		delete(s.accounts, o.Account)
-	}
+	s.remove(st)
 	s.next()
 	return Result{Changed: true, Stream: st}
 }
 
+func (s *State) endRestore(o *EndRestore) Result {
+	st := s.restore(o.Account, o.Stream)
+	if st == nil || st.Restore.ID != o.ID {
+		return Result{Err: api.ErrStreamNotFound}
+	}
+	if !o.Complete {
+		s.remove(st)
+		s.next()
+		return Result{Changed: true, Stream: st}
+	}
+	next := *st
+	next.Restore, next.Revision = nil, s.next()
+	delete(s.accounts[o.Account].restores, o.Stream)
+	s.accounts[o.Account].streams[o.Stream] = &next
+	return Result{Changed: true, Stream: &next}
+}
+
 func (s *State) createConsumer(o *CreateConsumer) Result {
 	st := s.Stream(o.Account, o.Stream)
+	if being := s.restore(o.Account, o.Stream); being != nil && being.Group.ID == o.Group {
+		st = being
+	}
 	switch {
 	case st == nil:
 		return Result{Err: api.ErrStreamNotFound}
@@ -189,14 +208,33 @@ func (s *State) put(st *Stream) {
 		if s.accounts == nil {
 			s.accounts = make(map[string]*account)
 		}
-		a = &account{streams: make(map[string]*Stream)}
+		a = &account{streams: make(map[string]*Stream), restores: make(map[string]*Stream)}
 		s.accounts[st.Account] = a
 	}
-	if old := a.streams[st.Name()]; old != nil {
+	of := a.streams
+	if st.Restore != nil {
+		of = a.restores
+	}
+	if old := of[st.Name()]; old != nil {
 		a.reserve(old.Config, -1)
 	}
 	a.reserve(st.Config, 1)
-	a.streams[st.Name()] = st
+	of[st.Name()] = st
+}
+
+// remove removes a stream with its consumers.
+func (s *State) remove(st *Stream) {
+	a := s.accounts[st.Account]
+	a.reserve(st.Config, -1)
+	a.consumers -= st.NumConsumers()
+	if st.Restore != nil {
+		delete(a.restores, st.Name())
+	} else {
+		delete(a.streams, st.Name())
+	}
+	if len(a.streams)+len(a.restores) == 0 {
+		delete(s.accounts, st.Account)
+	}
 }
 
 // setConsumer puts a consumer in the place of the one of its name, if there is one;

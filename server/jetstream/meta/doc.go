@@ -12,6 +12,10 @@
 // An asset that is deleted and created again is another one: it has another
 // Group.ID, which is never used twice. Files, logs and replicas go by that.
 //
+// A stream that is restored from a backup is there from the start, for its name and
+// its subjects are taken, but apart from the others: with EndRestore it becomes one of
+// them, consumers and all, or goes.
+//
 // Invariants:
 //   - Equal ops lead to equal States, which encode to equal bytes.
 //   - A group belongs to one asset at most, now and ever.

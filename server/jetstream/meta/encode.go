@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc64"
+	"iter"
 	"slices"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
@@ -35,8 +36,10 @@ var ErrBadState = errors.New("meta: not a state")
 func (s *State) Append(dst []byte) []byte {
 	im := image{Groups: s.groups, Revision: s.revision, Time: s.time}
 	for acc := range s.Accounts() {
-		for st := range s.Streams(acc) {
-			im.Streams = append(im.Streams, streamImage{st, slices.Collect(st.Consumers())})
+		for _, streams := range []iter.Seq[*Stream]{s.Streams(acc), s.Restores(acc)} {
+			for st := range streams {
+				im.Streams = append(im.Streams, streamImage{st, slices.Collect(st.Consumers())})
+			}
 		}
 	}
 	b, err := json.Marshal(im)
@@ -66,7 +69,7 @@ func Decode(b []byte) (*State, error) {
 	for _, si := range im.Streams {
 		st := si.Stream
 		if st == nil || st.Config == nil || !api.IsName(st.Config.Name) || st.Config.Storage > api.MemoryStorage ||
-			s.Stream(st.Account, st.Name()) != nil || !group(&st.Group) {
+			s.Stream(st.Account, st.Name()) != nil || s.restore(st.Account, st.Name()) != nil || !group(&st.Group) {
 			return nil, ErrBadState
 		}
 		st.consumers = &consumers{byName: make(map[string]*Consumer)}

@@ -102,6 +102,59 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// A stream that is being restored has its name, subjects and reservations, but is seen
+// by none but those who ask for it. Then it is one like others, or was never there.
+func TestRestore(t *testing.T) {
+	restore := func(c *api.StreamConfig, id string) *Op {
+		o := create(c)
+		o.CreateStream.Restore = &Restore{ID: id, Node: 1}
+		return o
+	}
+	end := func(id string, complete bool) *Op {
+		return &Op{EndRestore: &EndRestore{Account: "A", Stream: "s", ID: id, Complete: complete}}
+	}
+	s := &State{}
+	ok(t, s, create(streamConfig("there", "there")))
+	refused(t, s, restore(streamConfig("there", "there"), "1"), api.ErrStreamNameExist)
+	refused(t, s, restore(streamConfig("s", "there"), "1"), api.ErrStreamSubjectOverlap)
+
+	cfg := streamConfig("s", "a.>")
+	cfg.MaxBytes = 70
+	st := ok(t, s, restore(cfg, "1")).Stream
+	refused(t, s, restore(cfg, "2"), api.ErrStreamNameExist)
+	refused(t, s, create(cfg), api.ErrStreamNameExist)
+	refused(t, s, create(streamConfig("other", "a.b")), api.ErrStreamSubjectOverlap)
+	limited := create(streamConfig("other", "b"))
+	limited.CreateStream.Limits.Streams = 2
+	refused(t, s, limited, api.ErrMaximumStreamsLimit)
+	refused(t, s, &Op{DeleteStream: &DeleteStream{Account: "A", Stream: "s"}}, api.ErrStreamNotFound)
+	refused(t, s, &Op{UpdateStream: &UpdateStream{Account: "A", Config: cfg, Revision: st.Revision, Limits: NoLimits}}, api.ErrStreamNotFound)
+	ok(t, s, consume(st, &api.ConsumerConfig{Name: "c"}))
+	if u := s.Usage("A"); s.Stream("A", "s") != nil || u != (Usage{Streams: 1, Consumers: 1, ReservedFile: 70}) {
+		t.Errorf("%v is seen, %+v", s.Stream("A", "s"), u)
+	}
+	decoded, err := Decode(s.Append(nil))
+	if err != nil || decoded.Digest() != s.Digest() || len(slices.Collect(decoded.Restores("A"))) != 1 {
+		t.Fatalf("read again: %v", err)
+	}
+
+	refused(t, s, end("2", true), api.ErrStreamNotFound)
+	done := ok(t, s, end("1", true)).Stream
+	if done.Group.ID != st.Group.ID || done.Restore != nil || done.Consumer("c") == nil || s.Stream("A", "s") != done {
+		t.Errorf("%+v, was %+v", done, st)
+	}
+	refused(t, s, end("1", false), api.ErrStreamNotFound)
+	ok(t, s, &Op{DeleteStream: &DeleteStream{Account: "A", Stream: "s"}})
+
+	st = ok(t, s, restore(cfg, "3")).Stream
+	ok(t, s, consume(st, &api.ConsumerConfig{Name: "c"}))
+	ok(t, s, end("3", false))
+	refused(t, s, consume(st, &api.ConsumerConfig{Name: "d"}), api.ErrStreamNotFound)
+	if u := s.Usage("A"); u != (Usage{Streams: 1}) {
+		t.Errorf("left: %+v", u)
+	}
+}
+
 func TestConsumers(t *testing.T) {
 	s := &State{}
 	st := ok(t, s, create(streamConfig("s", "a.>"))).Stream
@@ -263,8 +316,10 @@ func checkUsage(t *testing.T, s *State) {
 	t.Helper()
 	var u Usage
 	groups := make(map[uint64]bool)
-	for st := range s.Streams("A") {
-		u.Streams++
+	all := slices.Collect(s.Streams("A"))
+	u.Streams = len(all)
+	all = slices.AppendSeq(all, s.Restores("A"))
+	for _, st := range all {
 		groups[st.Group.ID] = true
 		if c := st.Config; c.MaxBytes > 0 {
 			u.ReservedFile += c.MaxBytes * int64(c.Replicas)
@@ -280,7 +335,7 @@ func checkUsage(t *testing.T, s *State) {
 		t.Errorf("usage %+v, counted %+v", s.Usage("A"), u)
 	}
 	assets := 0
-	for st := range s.Streams("A") {
+	for _, st := range all {
 		assets += 1 + len(st.consumers.byName)
 	}
 	if len(groups) != assets {
@@ -294,9 +349,19 @@ func randomOp(rng *rand.Rand, s *State) *Op {
 	cfg := streamConfig(name, fmt.Sprintf("%s.%d", name, rng.IntN(3)))
 	cfg.MaxBytes = rng.Int64N(100) - 10
 	consumer := &api.ConsumerConfig{Name: string(rune('x' + rng.IntN(3))), Direct: rng.IntN(4) == 0, MaxDeliver: rng.IntN(3)}
+	if being := s.restore("A", name); being != nil {
+		if rng.IntN(2) == 0 {
+			return consume(being, consumer)
+		}
+		return &Op{EndRestore: &EndRestore{Account: "A", Stream: name, ID: "1", Complete: rng.IntN(2) == 0}}
+	}
 	switch k := rng.IntN(6); {
 	case k == 0 || st == nil:
-		return create(cfg)
+		o := create(cfg)
+		if rng.IntN(4) == 0 {
+			o.CreateStream.Restore = &Restore{ID: "1", Node: 1}
+		}
+		return o
 	case k == 1:
 		return &Op{UpdateStream: &UpdateStream{Account: "A", Config: cfg, Revision: st.Revision - uint64(rng.IntN(5)/4), Limits: NoLimits}}
 	case k == 2 && rng.IntN(4) == 0:

@@ -13,6 +13,7 @@ type Op struct {
 	CreateStream   *CreateStream   `json:"create_stream,omitempty"`
 	UpdateStream   *UpdateStream   `json:"update_stream,omitempty"`
 	DeleteStream   *DeleteStream   `json:"delete_stream,omitempty"`
+	EndRestore     *EndRestore     `json:"end_restore,omitempty"`
 	CreateConsumer *CreateConsumer `json:"create_consumer,omitempty"`
 	UpdateConsumer *UpdateConsumer `json:"update_consumer,omitempty"`
 	DeleteConsumer *DeleteConsumer `json:"delete_consumer,omitempty"`
@@ -40,6 +41,8 @@ type CreateStream struct {
 	Limits  Limits            `json:"limits"`
 	// New has a stream of that name be an error in any case.
 	New bool `json:"new,omitempty"`
+	// Restore has the stream be restored from a backup first.
+	Restore *Restore `json:"restore,omitempty"`
 }
 
 // UpdateStream replaces the configuration of a stream.
@@ -59,12 +62,24 @@ type DeleteStream struct {
 	Group uint64 `json:"group,omitempty"`
 }
 
+// EndRestore makes a stream that is being restored one like others, or removes it with
+// its consumers.
+type EndRestore struct {
+	Account string `json:"account"`
+	Stream  string `json:"stream"`
+	// ID is that of the restore.
+	ID string `json:"id"`
+	// Complete is whether all of the stream is there.
+	Complete bool `json:"complete,omitempty"`
+}
+
 // CreateConsumer makes a consumer, unless there is one of that name. If that has
 // the same configuration there is nothing to do.
 type CreateConsumer struct {
 	Account string `json:"account"`
 	Stream  string `json:"stream"`
-	// Group is that of the stream which the configuration was checked against.
+	// Group is that of the stream which the configuration was checked against. It may
+	// be one that is being restored.
 	Group  uint64              `json:"group"`
 	Config *api.ConsumerConfig `json:"config"`
 	Nodes  []uint32            `json:"nodes"`
@@ -126,7 +141,7 @@ func DecodeOp(b []byte) (*Op, error) {
 func (o *Op) valid() bool {
 	n := 0
 	for _, set := range []bool{
-		o.CreateStream != nil, o.UpdateStream != nil, o.DeleteStream != nil,
+		o.CreateStream != nil, o.UpdateStream != nil, o.DeleteStream != nil, o.EndRestore != nil,
 		o.CreateConsumer != nil, o.UpdateConsumer != nil, o.DeleteConsumer != nil,
 	} {
 		if set {

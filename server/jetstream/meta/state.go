@@ -34,8 +34,20 @@ type Stream struct {
 	Group   Group `json:"group"`
 	// Revision changes with each change of the stream.
 	Revision uint64 `json:"revision"`
+	// Restore is set as long as the stream is being restored: nobody gets to see it
+	// until that is complete, but for whoever does it.
+	Restore *Restore `json:"restore,omitempty"`
 
 	consumers *consumers
+}
+
+// Restore is the restoring of a stream from a backup.
+type Restore struct {
+	// ID is one that is never used again.
+	ID string `json:"id"`
+	// Node is the server that does it, and that gives up what it was about when it
+	// starts anew.
+	Node uint32 `json:"node"`
 }
 
 // consumers are those of a stream. All values of one Stream share them.
@@ -65,6 +77,9 @@ type Group struct {
 // account is the streams of an account.
 type account struct {
 	streams map[string]*Stream
+	// restores are the streams that are being restored. They have their names, subjects
+	// and reservations already.
+	restores map[string]*Stream
 	// consumers counts those of all streams; reserved sums up the MaxBytes of
 	// streams that have one, by api.Storage.
 	consumers int
@@ -109,6 +124,22 @@ func (s *State) Streams(acc string) iter.Seq[*Stream] {
 	return func(func(*Stream) bool) {}
 }
 
+// Restores goes over the streams of an account that are being restored, by name.
+func (s *State) Restores(acc string) iter.Seq[*Stream] {
+	if a := s.accounts[acc]; a != nil {
+		return sorted(a.restores)
+	}
+	return func(func(*Stream) bool) {}
+}
+
+// restore returns a stream that is being restored, or nil.
+func (s *State) restore(acc, name string) *Stream {
+	if a := s.accounts[acc]; a != nil {
+		return a.restores[name]
+	}
+	return nil
+}
+
 // Accounts goes over the names of the accounts that have streams, in order.
 func (s *State) Accounts() iter.Seq[string] {
 	return slices.Values(slices.Sorted(maps.Keys(s.accounts)))
@@ -137,9 +168,11 @@ func (s *State) Usage(acc string) Usage {
 // Overlapping returns the first stream of an account, by name, but for the one
 // called except, that has a subject which overlaps with one of those given.
 func (s *State) Overlapping(acc, except string, subjects []string) *Stream {
-	for st := range s.Streams(acc) {
-		if st.Name() != except && api.OverlapAny(st.Config.Subjects, subjects) {
-			return st
+	for _, streams := range []iter.Seq[*Stream]{s.Streams(acc), s.Restores(acc)} {
+		for st := range streams {
+			if st.Name() != except && api.OverlapAny(st.Config.Subjects, subjects) {
+				return st
+			}
 		}
 	}
 	return nil

@@ -142,7 +142,10 @@ var appliers = [...]func(*Core, *reader, int64, *Result) error{
 	KindConsumer:     (*Core).applyConsumer,
 	KindConsumerGone: (*Core).applyConsumerGone,
 	KindReset:        (*Core).applyReset,
-	KindReset + 1:    nil,
+	KindRestore:      (*Core).applyRestore,
+	KindRestoreEnd:   (*Core).applyRestoreEnd,
+
+	KindRestoreEnd + 1: nil,
 }
 
 // applyStore stores a published message.

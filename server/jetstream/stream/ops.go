@@ -43,13 +43,17 @@ const (
 	KindConsumerGone Kind = 14
 	// KindReset empties the stream.
 	KindReset Kind = 15
+	// KindRestore stores a message of a backup.
+	KindRestore Kind = 16
+	// KindRestoreEnd ends a stream where the one that was backed up has ended.
+	KindRestoreEnd Kind = 17
 )
 
 var kindNames = [...]string{
 	KindStore: "store", KindBatch: "batch", KindFast: "fast", KindFastEnd: "fast end", KindDelete: "delete",
 	KindPurge: "purge", KindAdvance: "advance", KindConfig: "config", KindCopy: "copy", KindSkip: "skip",
 	KindSource: "source", KindAcked: "acked", KindConsumer: "consumer", KindConsumerGone: "consumer gone",
-	KindReset: "reset",
+	KindReset: "reset", KindRestore: "restore", KindRestoreEnd: "restore end",
 }
 
 func (k Kind) String() string {
@@ -166,8 +170,8 @@ func AppendConfig(dst, config []byte) []byte {
 	return appendBytes(appendOp(dst, KindConfig), config)
 }
 
-// AppendCopy appends the op that stores a message under a number and a time that
-// it has elsewhere: that of a mirror, or of a backup that is restored.
+// AppendCopy appends the op that stores a message under the number and the time that
+// it has in the stream that is mirrored.
 func AppendCopy(dst []byte, seq store.Seq, time int64, m *Message) []byte {
 	dst = binary.AppendUvarint(appendOp(dst, KindCopy), uint64(seq))
 	dst = binary.AppendVarint(dst, time)
@@ -246,6 +250,21 @@ func AppendReset(dst []byte, first store.Seq) []byte {
 func appendFiring(dst []byte, seq store.Seq, next int64) []byte {
 	dst = binary.AppendUvarint(dst, uint64(seq))
 	return binary.AppendVarint(dst, next)
+}
+
+// AppendRestore appends the op that stores a message as it was in the stream that was
+// backed up, under its number and its time.
+func AppendRestore(dst []byte, seq store.Seq, time int64, m *Message) []byte {
+	dst = binary.AppendUvarint(appendOp(dst, KindRestore), uint64(seq))
+	dst = binary.AppendVarint(dst, time)
+	return appendMessage(dst, m)
+}
+
+// AppendRestoreEnd appends the op that leaves out the numbers up to seq, if there are
+// any behind the last message; time is that of the newest one that ever was.
+func AppendRestoreEnd(dst []byte, seq store.Seq, time int64) []byte {
+	dst = binary.AppendUvarint(appendOp(dst, KindRestoreEnd), uint64(seq))
+	return binary.AppendVarint(dst, time)
 }
 
 func appendMessage(dst []byte, m *Message) []byte {

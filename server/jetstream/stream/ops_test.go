@@ -33,6 +33,8 @@ func TestOpsOnDisk(t *testing.T) {
 		{"consumer", AppendConsumer(nil, "c", 5, true, []string{"a", "b"}), "0d01" + "0163" + "05" + "01" + "02" + "0161" + "0162"},
 		{"consumer gone", AppendConsumerGone(nil, "c"), "0e01" + "0163"},
 		{"reset", AppendReset(nil, 5), "0f01" + "05"},
+		{"restore", AppendRestore(nil, 5, 300, m), "1001" + "05" + "d804" + "00030102732e78486464"},
+		{"restore end", AppendRestoreEnd(nil, 300, 300), "1101" + "ac02" + "d804"},
 	} {
 		if got := hex.EncodeToString(tc.op); got != tc.want {
 			t.Errorf("%s is %s, want %s", tc.name, got, tc.want)

@@ -132,6 +132,15 @@ func (h *history) op() []byte {
 		if r.IntN(4) == 0 {
 			return h.update()
 		}
+	case 14:
+		if r.IntN(5) == 0 {
+			return AppendRestoreEnd(nil, last+store.Seq(r.IntN(5)), h.now-r.Int64N(second))
+		}
+		m := h.message()
+		if len(h.cfg.Sources) > 0 {
+			m.Header = block(fmt.Sprintf("Nats-Stream-Source: A %d > > o.x one", r.IntN(100)))
+		}
+		return AppendRestore(nil, last+store.Seq(r.IntN(3)), h.now-r.Int64N(second), m)
 	}
 	if h.cfg.Mirror != nil {
 		if r.IntN(10) == 0 {
@@ -309,7 +318,7 @@ func TestSkippedOps(t *testing.T) {
 		"nothing":              {},
 		"a kind alone":         {1},
 		"no kind":              {0, 1},
-		"the kind behind all":  {byte(KindReset) + 1, 1},
+		"the kind behind all":  {byte(KindRestoreEnd) + 1, 1},
 		"a kind far behind":    {255, 1, 2, 3},
 		"another version":      {byte(KindStore), 2, 0, 1, 0, 0, 'x'},
 		"a message too short":  {byte(KindStore), 1, 0, 3, 0, 0, 'x'},

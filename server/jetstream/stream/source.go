@@ -170,20 +170,28 @@ func (c *Core) applyCopy(in *reader, now int64, r *Result) error {
 		}
 	}
 	p.head.scan(p.header)
-	if c.rules.ttl {
-		p.ttl, _ = api.ParseTTL(p.head.ttl)
-	}
 	time = max(time, state.LastTime)
 	if r.Effects {
 		c.republish(p, seq, time, r)
 	}
+	return c.putAs(p, seq, time, now, r)
+}
+
+// putAs stores a message behind the last one, under a number and a time that are not
+// before those of that. Its headers were scanned.
+func (c *Core) putAs(p *publish, seq store.Seq, time, now int64, r *Result) error {
+	if c.rules.ttl {
+		// One that cannot be read was not looked at by the stream that it comes from.
+		p.ttl, _ = api.ParseTTL(p.head.ttl)
+	}
+	last := c.store.State().Last
 	m := &c.loaded
 	m.Seq, m.Time, m.Subject, m.Header, m.Data = seq, time, p.subject, p.header, p.data
 	if err := c.store.Append(m); err != nil {
 		return err
 	}
 	r.Seq = seq
-	r.stored(state.Last + 1)
+	r.stored(last + 1)
 	r.added(seq, p)
 	id := p.head.msgID
 	c.lastID = append(c.lastID[:0], id...)

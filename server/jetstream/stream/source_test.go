@@ -48,19 +48,6 @@ func TestMirror(t *testing.T) {
 	}
 }
 
-// TestRestoredMessages keep the ids by which duplicates are found.
-func TestRestoredMessages(t *testing.T) {
-	g := newRig(t, nil)
-	g.apply(AppendCopy(nil, 1, start-200*second, &Message{Subject: []byte("s.x"), Header: block("Nats-Msg-Id: old")}))
-	g.apply(AppendCopy(nil, 2, start-20*second, &Message{Subject: []byte("s.x"), Header: block("Nats-Msg-Id: new")}))
-	if r := g.publish("s.x", "", "Nats-Msg-Id: new"); !r.Duplicate || r.Seq != 2 {
-		t.Errorf("an id within the window gives %+v", r)
-	}
-	if r := g.publish("s.x", "", "Nats-Msg-Id: old"); r.Duplicate {
-		t.Error("an id from before the window is known")
-	}
-}
-
 func TestSources(t *testing.T) {
 	plain := &api.StreamSource{Name: "A"}
 	other := &api.StreamSource{

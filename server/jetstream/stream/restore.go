@@ -1,0 +1,80 @@
+package stream
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/nats-lite/nats-lite/server/jetstream/store"
+)
+
+// applyRestore stores a message of a backup as it is: it was transformed, published
+// again and looked at when it was stored first. The limits of the stream hold for it.
+func (c *Core) applyRestore(in *reader, now int64, r *Result) error {
+	seq, time := in.seq(), in.varint()
+	in.message(&c.msg)
+	if !in.end() || seq == 0 || time < 0 {
+		return errMalformed
+	}
+	state := c.store.State()
+	if seq <= state.Last {
+		r.Duplicate = true
+		return nil
+	}
+	p := &c.pub
+	p.set(&c.msg)
+	p.head.scan(p.header)
+	c.noteOrigin(p.head.source)
+	return c.putAs(p, seq, max(time, state.LastTime), now, r)
+}
+
+// noteOrigin takes the position of a source from what a message that came from it says:
+// it is nowhere else in a backup.
+func (c *Core) noteOrigin(header []byte) {
+	if len(header) == 0 || len(c.rules.origins) == 0 {
+		return
+	}
+	// name, number, filters, destinations, subject; identity if it is known
+	parts := bytes.Split(header, []byte(" "))
+	if len(parts) < 5 {
+		return
+	}
+	n, err := strconv.ParseUint(string(parts[1]), 10, 64)
+	seq := store.Seq(n)
+	if err != nil || seq > maxSeq {
+		return
+	}
+	identity := ""
+	if len(parts) > 5 {
+		identity = string(parts[5])
+	}
+	tail := string(parts[2]) + " " + string(parts[3])
+	for key, from := range c.rules.origins {
+		if from.name != string(parts[0]) || from.tail != tail {
+			continue
+		}
+		if c.sources == nil {
+			c.sources = make(map[string]*position)
+		}
+		c.sources[key] = &position{identity: identity, seq: seq}
+	}
+}
+
+// applyRestoreEnd ends a stream that was restored where the one that was backed up has
+// ended: the newest messages of that may be gone.
+func (c *Core) applyRestoreEnd(in *reader, _ int64, r *Result) error {
+	seq, time := in.seq(), in.varint()
+	if !in.end() || time < 0 {
+		return errMalformed
+	}
+	state := c.store.State()
+	if seq <= state.Last {
+		r.Duplicate = true
+		return nil
+	}
+	if err := c.store.Skip(seq, max(time, state.LastTime)); err != nil {
+		return err
+	}
+	r.stored(state.Last + 1)
+	r.stored(seq)
+	return nil
+}

@@ -23,6 +23,8 @@ type request struct {
 	body   []byte
 	// headers are names and values of the response's header.
 	headers []string
+	// then is done when the response has left.
+	then func()
 }
 
 // handlers answer requests. Each fills in the response, or returns why it cannot.
@@ -38,6 +40,8 @@ var handlers = map[api.Op]func(context.Context, *request, api.Reply) *api.Error{
 	api.OpStreamPurge:           answer((*request).streamPurge),
 	api.OpStreamMsgGet:          answer((*request).streamMsgGet),
 	api.OpStreamMsgDelete:       answer((*request).streamMsgDelete),
+	api.OpStreamSnapshot:        answer((*request).streamSnapshot),
+	api.OpStreamRestore:         answer((*request).streamRestore),
 	api.OpConsumerCreate:        answer((*request).consumerCreate),
 	api.OpConsumerDurableCreate: answer((*request).consumerCreate),
 	api.OpConsumerNames:         answer((*request).consumerNames),
@@ -159,6 +163,9 @@ func (r *request) serve(ctx context.Context) {
 		reply = r.Op.Fail(err)
 	}
 	r.respond(reply)
+	if r.then != nil {
+		r.then()
+	}
 }
 
 // respond sends a response.

@@ -204,14 +204,19 @@ func (r *request) consumers() (list []*meta.Consumer, _ *meta.Stream, _ *api.Err
 	if err != nil {
 		return nil, nil, err
 	}
-	r.tenant.e.meta.view(func(*meta.State) {
+	return r.tenant.e.consumersOf(st), st, nil
+}
+
+// consumersOf returns the consumers of a stream that users know of.
+func (e *Engine) consumersOf(st *meta.Stream) (list []*meta.Consumer) {
+	e.meta.view(func(*meta.State) {
 		for c := range st.Consumers() {
 			if !c.Config.Direct {
 				list = append(list, c)
 			}
 		}
 	})
-	return list, st, nil
+	return list
 }
 
 func (r *request) consumerNames(_ context.Context, out *api.ConsumerNamesResponse) *api.Error {

@@ -65,6 +65,8 @@ type consumer struct {
 	committed consumercore.Mark
 	marks     []markWait
 	underway  int
+	// seed is proposed as soon as the consumer leads.
+	seed *consumerSeed
 	// againAt is when another engine is to begin, tellAt when the stream is to be told
 	// again what the consumer is done with; 0 is never.
 	againAt, tellAt int64

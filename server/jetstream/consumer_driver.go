@@ -39,6 +39,8 @@ type consumerInbox struct {
 	// updated is set when the configuration that is assigned is a new one, anew when
 	// the engine has to begin anew for the stream's.
 	updated, anew bool
+	// seed is the state that the consumer is to go on from, of one that is restored.
+	seed *consumerSeed
 	// calls are to be made with the engine, if there is one.
 	calls []func(*worker, *consumercore.Engine)
 }
@@ -102,6 +104,7 @@ func (c *consumer) run(w *worker) {
 	c.mu.Unlock()
 	c.underway -= in.settled
 	c.beginOrEnd(w, &in, closed)
+	c.sow(&in)
 	if e := c.engine; e != nil {
 		c.handle(w, e, &in)
 	}
@@ -131,6 +134,9 @@ func (c *consumer) beginOrEnd(w *worker, in *consumerInbox, closed bool) {
 		c.end()
 	case in.lead != nil:
 		c.term, in.state, c.againAt = in.term, nil, 0
+		if c.stream.isRestoring() {
+			in.lead = nil // it is told when it is to begin
+		}
 	case in.lost || in.anew:
 		// Another one begins with what is there.
 		c.breakOff(w)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
@@ -136,6 +137,8 @@ type Engine struct {
 	atomicBatches, fastBatches quota
 	// metaKeys and storeKeys are those of the Ring, nil without one.
 	metaKeys, storeKeys *seal.Keys
+	// backups and restores bound those that are under way.
+	backups, restores quota
 	// cache is shared by the files of all streams; zones are those of schedules.
 	cache *file.Cache
 	zones streamcore.Zones
@@ -192,6 +195,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.atomicBatches.max = int64(cmp.Or(cfg.Limits.Batches.Total, defaultBatches))
 	e.fastBatches.max = maxFastBatches
+	e.backups.max, e.restores.max = maxBackups, maxRestores
 	if e.meta, err = openMeta(e); err != nil {
 		return nil, err
 	}
@@ -221,7 +225,7 @@ func (e *Engine) Start() error {
 	streams := slices.Collect(maps.Values(e.streams))
 	e.mu.RUnlock()
 	for _, s := range streams {
-		if s.leads(ctx) != nil {
+		if s.isRestoring() || s.leads(ctx) != nil {
 			continue
 		}
 		for _, c := range s.consumerList() {
@@ -292,11 +296,13 @@ func (e *Engine) clearAway(state *meta.State) {
 	assigned := make(map[raft.GroupID]bool)
 	dirs := make(map[string]bool)
 	for acc := range state.Accounts() {
-		for st := range state.Streams(acc) {
-			assigned[raft.GroupID(st.Group.ID)] = true
-			dirs[filepath.Base(e.streamDir(st.Group.ID))] = true
-			for c := range st.Consumers() {
-				assigned[raft.GroupID(c.Group.ID)] = true
+		for _, streams := range []iter.Seq[*meta.Stream]{state.Streams(acc), state.Restores(acc)} {
+			for st := range streams {
+				assigned[raft.GroupID(st.Group.ID)] = true
+				dirs[filepath.Base(e.streamDir(st.Group.ID))] = true
+				for c := range st.Consumers() {
+					assigned[raft.GroupID(c.Group.ID)] = true
+				}
 			}
 		}
 	}

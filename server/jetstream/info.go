@@ -39,14 +39,19 @@ func (s *stream) listed() *api.StreamInfo {
 	return out
 }
 
+// shownState is the state of a store as clients see it.
+func shownState(at store.State) api.StreamState {
+	return api.StreamState{
+		Msgs: at.Messages, Bytes: at.Bytes, FirstSeq: uint64(at.First), FirstTime: moment(at.FirstTime),
+		LastSeq: uint64(at.Last), LastTime: moment(at.LastTime), NumSubjects: int(at.Subjects), NumDeleted: int(at.Deleted),
+	}
+}
+
 // state describes what is in the stream.
 func (s *stream) state(st *meta.Stream) api.StreamState {
 	var at store.State
 	s.look(func(st store.Reader) { at = st.State() })
-	out := api.StreamState{
-		Msgs: at.Messages, Bytes: at.Bytes, FirstSeq: uint64(at.First), FirstTime: moment(at.FirstTime),
-		LastSeq: uint64(at.Last), LastTime: moment(at.LastTime), NumSubjects: int(at.Subjects), NumDeleted: int(at.Deleted),
-	}
+	out := shownState(at)
 	s.e.meta.view(func(*meta.State) { out.Consumers = st.NumConsumers() })
 	if lost := s.store.Lost(); len(lost) > 0 {
 		out.Lost = lostData(lost)

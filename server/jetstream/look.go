@@ -52,6 +52,9 @@ func (e *Engine) Figures() (f Figures) {
 	}
 	e.mu.RUnlock()
 	for _, s := range streams {
+		if s.isRestoring() {
+			continue
+		}
 		f.Streams++
 		if s.leading.Load() != 0 {
 			f.StreamsLed++

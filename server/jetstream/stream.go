@@ -73,6 +73,16 @@ func (e *Engine) startAll(state *meta.State) {
 				e.startConsumer(st, c)
 			}
 		}
+		for st := range state.Restores(acc) {
+			// Who sends the backup has to begin again.
+			e.startStream(st)
+			for c := range st.Consumers() {
+				e.startConsumer(st, c)
+			}
+			if st.Restore.Node == uint32(e.cfg.Node) {
+				e.jobs.run(func() { e.abandonRestore(st.Account, st.Name(), st.Restore.ID) })
+			}
+		}
 	}
 	if e.meta.blamed() == nil {
 		e.clearAway(state)
@@ -89,8 +99,12 @@ func (e *Engine) follow(op *meta.Op, r *meta.Result) {
 			s.assigned.Store(r.Stream)
 			s.tell(func(d *driver) { d.changed, d.reconfigure = true, true })
 		}
-	case op.DeleteStream != nil:
+	case op.DeleteStream != nil, op.EndRestore != nil && !op.EndRestore.Complete:
 		e.deleteStream(r.Stream)
+	case op.EndRestore != nil:
+		if s := e.stream(r.Stream.Group.ID); s != nil {
+			s.restored(r.Stream)
+		}
 	case op.CreateConsumer != nil:
 		e.startConsumer(r.Stream, r.Consumer)
 	case op.UpdateConsumer != nil:
@@ -224,7 +238,7 @@ func (e *Engine) streamDir(group uint64) string {
 
 // Apply implements host.StateMachine.
 func (s *stream) Apply(b *host.Batch) error {
-	s.result.Effects = s.leading.Load() != 0
+	s.result.Effects = s.leading.Load() != 0 && !s.isRestoring()
 	s.result.Followed = s.result.Effects && s.isFollowed()
 	for n, op := range b.Proposals() {
 		if err := s.apply(op, b.Time); err != nil {

@@ -262,7 +262,7 @@ func (s *stream) announce() {
 			Subject: slices.Clone(c.Subject), Header: slices.Clone(c.Header), Data: slices.Clone(c.Data),
 		})
 	}
-	if len(s.consumers) > 0 {
+	if len(s.consumers) > 0 && !s.isRestoring() {
 		s.newsLocked(r)
 	}
 	if r.ConfigChanged || sooner {
@@ -356,7 +356,7 @@ func (s *stream) run(w *worker) {
 		term = 0
 	}
 	s.mu.Unlock()
-	if changed {
+	if changed && !s.isRestoring() {
 		s.keepCopiers(term)
 	}
 	if term == 0 {
@@ -493,7 +493,7 @@ func (s *stream) watchClock(now int64) {
 func (s *stream) lookAtClock(now int64) (advance uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ingest == nil || s.term == 0 {
+	if s.ingest == nil || s.term == 0 || s.isRestoring() {
 		return 0
 	}
 	next := int64(0)
@@ -587,7 +587,7 @@ func (s *stream) openSubjects() {
 			fresh = append(fresh, sub)
 		}
 	}
-	if !s.closed {
+	if !s.closed && !s.isRestoring() {
 		for _, subj := range cfg.Subjects {
 			want(subj, "", s.publish)
 		}

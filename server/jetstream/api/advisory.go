@@ -248,7 +248,8 @@ type RestoreCreate struct {
 	Domain string          `json:"domain,omitempty"`
 }
 
-// RestoreComplete tells that it is restored.
+// RestoreComplete tells that it is restored, or that nothing came of it for an error.
+// Bytes have come.
 type RestoreComplete struct {
 	Event
 	Stream string          `json:"stream"`
@@ -257,6 +258,7 @@ type RestoreComplete struct {
 	Bytes  int64           `json:"bytes"`
 	Client json.RawMessage `json:"client,omitempty"`
 	Domain string          `json:"domain,omitempty"`
+	Error  string          `json:"error,omitempty"`
 }
 
 // LeaderElected tells of a new leader: of the domain, a stream, or a consumer. Account

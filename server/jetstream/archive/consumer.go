@@ -36,6 +36,9 @@ type ConsumerState struct {
 	// Redelivered are those that were delivered more than once. Some are not pending:
 	// they were delivered as often as allowed.
 	Redelivered Redeliveries `json:"redelivered,omitempty"`
+	// NewestUpTo is the message up to which only the newest of each subject is
+	// delivered, 0 if all are. nats-server does not have it in its backups.
+	NewestUpTo store.Seq `json:"newest_up_to,omitempty"`
 }
 
 // Position is a number of each kind.
@@ -161,6 +164,7 @@ func (s *ConsumerState) upTo(last store.Seq) *ConsumerState {
 	cut := *s
 	cut.Delivered.Stream = min(s.Delivered.Stream, last)
 	cut.AckFloor.Stream = min(s.AckFloor.Stream, last)
+	cut.NewestUpTo = min(s.NewestUpTo, last)
 	n, _ := slices.BinarySearchFunc(s.Pending, last+1, func(p Pending, seq store.Seq) int { return cmp.Compare(p.Stream, seq) })
 	cut.Pending = s.Pending[:n:n]
 	n, _ = s.Redelivered.find(last + 1)

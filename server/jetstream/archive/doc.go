@@ -24,6 +24,9 @@
 // that of the compression, which is over its blocks; that nothing is missing shows
 // by the end.
 //
+// A consumer's state has one member that nats-server does not know, and passes over:
+// newest_up_to.
+//
 // What tells messages from what is in front of them is their place alone: a
 // message may well have the subject "state.json".
 //

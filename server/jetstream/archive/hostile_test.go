@@ -135,15 +135,15 @@ func TestReaderTakes(t *testing.T) {
 // another moment than the messages.
 func TestConsumerEndsWithTheStream(t *testing.T) {
 	c := consumerOf("c", `{"delivered":{"consumer_seq":20,"stream_seq":12},"ack_floor":{"consumer_seq":3,"stream_seq":2},
-		"pending":{"11":{"Sequence":9},"3":{"Sequence":4},"5":{"Sequence":6},"6":{"Sequence":7}},"redelivered":{"5":1,"11":2,"6":2}}`)
+		"pending":{"11":{"Sequence":9},"3":{"Sequence":4},"5":{"Sequence":6},"6":{"Sequence":7}},"redelivered":{"5":1,"11":2,"6":2},"newest_up_to":4}`)
 	for _, tc := range []struct {
 		last int
 		want string
 	}{
-		{12, "{{20 12} {3 2} [{3 4 0} {5 6 0} {6 7 0} {11 9 0}] [{5 1} {6 2} {11 2}]}"},
-		{5, "{{20 5} {3 2} [{3 4 0} {5 6 0}] [{5 1}]}"},
-		{2, "{{20 2} {3 2} [] []}"},
-		{0, "{{20 0} {3 0} [] []}"},
+		{12, "{{20 12} {3 2} [{3 4 0} {5 6 0} {6 7 0} {11 9 0}] [{5 1} {6 2} {11 2}] 4}"},
+		{5, "{{20 5} {3 2} [{3 4 0} {5 6 0}] [{5 1}] 4}"},
+		{2, "{{20 2} {3 2} [] [] 2}"},
+		{0, "{{20 0} {3 0} [] [] 0}"},
 	} {
 		b, err := read(bytes.NewReader(compress(t, archiveOf(stateOf(0, 0, tc.last, 1), c, entry{}))))
 		if err != nil {

@@ -9,11 +9,11 @@ import (
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 )
 
-// How long a backup waits: for anybody to listen, and for chunks to be acknowledged.
-const (
-	interestWait = int64(2 * time.Second)
-	ackWait      = int64(5 * time.Second)
-)
+// InterestWait is how long a backup waits for anybody to listen, in nanoseconds.
+const InterestWait = int64(2 * time.Second)
+
+// ackWait is how long it waits for chunks to be acknowledged.
+const ackWait = int64(5 * time.Second)
 
 // Why a backup ends before its end.
 var (
@@ -116,7 +116,7 @@ func (f *SendFlow) Deadline() (at int64, ok bool) {
 	case f.err != nil:
 		return 0, false
 	case !f.heard:
-		return f.since + interestWait, true
+		return f.since + InterestWait, true
 	case f.full():
 		return f.since + ackWait, true
 	default:

@@ -68,13 +68,17 @@ func (c *settings) redelivers() bool {
 	return c.AckPolicy == api.AckExplicit || c.AckPolicy == api.AckAll
 }
 
-// ackWait is how long an acknowledgement is waited for after a delivery.
-func (c *settings) ackWait(deliveries uint32) int64 {
+// AckWait is how long, in nanoseconds, the acknowledgement of a message is waited for
+// that was delivered so many times, at least once.
+func AckWait(c *api.ConsumerConfig, deliveries uint32) int64 {
 	if n := len(c.BackOff); n > 0 {
 		return int64(c.BackOff[min(int(deliveries), n)-1])
 	}
 	return int64(c.AckWait)
 }
+
+// ackWait is how long an acknowledgement is waited for after a delivery.
+func (c *settings) ackWait(deliveries uint32) int64 { return AckWait(&c.ConsumerConfig, deliveries) }
 
 // due is when a message is to be delivered again.
 func (c *settings) due(d *delivery) int64 {

@@ -172,3 +172,19 @@ func TestConsumerRestart(t *testing.T) {
 		}
 	})
 }
+
+// The log of a stream in memory does not keep what the stream has let go of.
+func TestMemoryStreamForgets(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem(), often)
+		defer r.stop()
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: api.MemoryStorage, MaxMsgs: 5})
+		for range 300 {
+			r.store("s", strings.Repeat("x", 100))
+		}
+		st := r.e.stream(r.e.assigned("A", "S").Group.ID).group.Status()
+		if n := st.Last + 1 - st.First; st.Last < 300 || n > 50 {
+			t.Errorf("the log has %d entries of %d", n, st.Last)
+		}
+	})
+}

@@ -262,7 +262,14 @@ func (s *stream) Apply(b *host.Batch) error {
 // checkpoint begins to make durable what was applied, unless that is being done.
 // It is called on the apply stage.
 func (s *stream) checkpoint() {
-	if s.e.isMemory(s) || s.committing.Swap(true) {
+	if s.e.isMemory(s) {
+		// What is in memory lasts as long as its log does, which need not have it twice.
+		s.since = 0
+		<-s.joined
+		s.group.Checkpointed(s.at.Base.Index)
+		return
+	}
+	if s.committing.Swap(true) {
 		return
 	}
 	extra, err := s.core.AppendState(appendPosition(nil, &s.at))

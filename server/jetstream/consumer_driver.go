@@ -3,7 +3,6 @@ package jetstream
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -250,7 +249,7 @@ func (c *consumer) again(w *worker) {
 				c.tell(func(in *consumerInbox) { in.untold = true })
 				return
 			}
-			c.finished(0, slices.Collect(c.state.Finished()))
+			c.finished(0, c.selected(c.state.Finished()))
 		})
 	}
 }

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 
@@ -189,6 +190,27 @@ func (c *consumer) finished(floor store.Seq, ranges []store.Range) {
 	if err != nil {
 		untold()
 	}
+}
+
+// selected returns what of ranges the consumer is to be taken by its word for. A work
+// queue removes what one consumer is done with, so that there it may only be what that
+// one selects.
+func (c *consumer) selected(ranges iter.Seq[store.Range]) (out []store.Range) {
+	f := store.NewFilter(c.assigned.Load().Config.Filters()...)
+	if f == nil || c.stream.assigned.Load().Config.Retention != api.RetainWorkQueue {
+		return slices.Collect(ranges)
+	}
+	var m store.Message
+	for r := range ranges {
+		for seq := r.First; seq <= r.Last; seq = m.Seq + 1 {
+			// What cannot be read is told another time.
+			if c.stream.store.Next(f, seq, &m) != nil || m.Seq > r.Last {
+				break
+			}
+			out = append(out, store.Range{First: m.Seq, Last: m.Seq})
+		}
+	}
+	return out
 }
 
 // inOrder returns ranges in order, of which none overlap.

@@ -179,3 +179,31 @@ func TestBecomesInterest(t *testing.T) {
 		r.wantLeft("all is acknowledged", "S")
 	})
 }
+
+// A consumer of a work queue that begins to lead tells all that it is done with, and
+// nothing of what is another consumer's goes for that.
+func TestWorkQueueOfSeveralAfterRestart(t *testing.T) {
+	eachEnd(t, func(t *testing.T, again func(*rig) *rig) {
+		r := newRig(t, vfs.NewMem())
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Retention: api.RetainWorkQueue})
+		for _, name := range []string{"a", "b"} {
+			r.consume("S", &api.ConsumerConfig{Name: name, Durable: name, AckPolicy: api.AckExplicit, FilterSubject: "s." + name})
+		}
+		for range 3 {
+			r.store("s.b", "x")
+			r.store("s.a", "x")
+		}
+		list := r.fetch("S", "a", 3)
+		r.ack(&list[0], "+ACK")
+		r = again(r)
+		defer r.stop()
+		r.consumerInfo("S", "a")
+		synctest.Wait()
+		if n := r.info("S").State.Msgs; n != 5 {
+			t.Errorf("%d messages of 5 are left", n)
+		}
+		if list := r.fetch("S", "b", 5); len(list) != 3 {
+			t.Errorf("%d messages are delivered", len(list))
+		}
+	})
+}

@@ -148,7 +148,11 @@ func (c *Core) done(w *wants, span store.Range, r *Result) error {
 	if !c.rules.workQueue {
 		w.done.AddRange(uint64(span.First), uint64(span.Last))
 	}
-	if span.Last-span.First < fewMessages {
+	// One number alone was acknowledged, whatever the consumer selects by now. Among
+	// several there may be some that it has passed over, and that a work queue keeps
+	// for others.
+	mixed := span.First < span.Last && c.rules.workQueue && w.filter != nil
+	if !mixed && span.Last-span.First < fewMessages {
 		for seq := span.First; seq <= span.Last; seq++ {
 			if err := c.release(seq, nil, r); err != nil {
 				return err

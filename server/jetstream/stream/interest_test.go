@@ -27,6 +27,12 @@ func TestRetention(t *testing.T) {
 		after     [][]byte
 		want      string
 	}{
+		{
+			"work queue: what is another's in between", api.RetainWorkQueue,
+			[][]byte{consumer("a", 0, "s.0"), consumer("b", 0, "s.1")},
+			[][]byte{AppendAcked(nil, "a", 0, []store.Range{{First: 1, Last: 4}})},
+			"2:2 4:4 5:5 6:6",
+		},
 		{"interest: nobody wants them", api.RetainInterest, nil, nil, ""},
 		{"interest: one wants them", api.RetainInterest, [][]byte{consumer("a", 0)}, nil, "1:1 2:2 3:3 4:4 5:5 6:6"},
 		{"interest: one wants some", api.RetainInterest, [][]byte{consumer("a", 0, "s.1")}, nil, "2:2 4:4 6:6"},

@@ -151,7 +151,10 @@ func (b *backup) send() error {
 			return err
 		}
 	}
-	return errors.Join(w.Close(), out.Close())
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return out.Close()
 }
 
 // wake has await look at the flow.

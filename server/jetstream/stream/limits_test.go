@@ -116,6 +116,7 @@ func TestRemoval(t *testing.T) {
 	}{
 		{"delete", nil, AppendDelete(nil, 3, true), "", 1, "1:1 2:2 4:4 5:5 6:6"},
 		{"delete what is not there", nil, AppendDelete(nil, 7, true), "no message found (10057)", 0, "1:1 2:2 3:3 4:4 5:5 6:6"},
+		{"delete what is gone", func(c *api.StreamConfig) { c.MaxMsgs = 5 }, AppendDelete(nil, 1, true), "sequence 1 not found (10043)", 0, "2:2 3:3 4:4 5:5 6:6"},
 		{"delete denied", func(c *api.StreamConfig) { c.DenyDelete = true }, AppendDelete(nil, 3, true), "message delete not permitted (10057)", 0, "1:1 2:2 3:3 4:4 5:5 6:6"},
 		{"purge", nil, AppendPurge(nil, "", 0, 0), "", 6, ""},
 		{"purge denied", func(c *api.StreamConfig) { c.DenyPurge = true }, AppendPurge(nil, "", 0, 0), "stream purge not permitted (10110)", 0, "1:1 2:2 3:3 4:4 5:5 6:6"},

@@ -25,7 +25,10 @@ func (c *Core) applyDelete(in *reader, _ int64, r *Result) error {
 	}
 	gone, err := c.store.Remove(seq, erase)
 	if errors.Is(err, store.ErrNotFound) {
-		r.Err = errNoMessage
+		// Clients tell one that is gone from one that never was.
+		if r.Err = errNoMessage; seq <= c.store.State().Last {
+			r.Err = api.ErrSequenceNotFound.With("seq", seq)
+		}
 		return nil
 	}
 	r.Count = 1

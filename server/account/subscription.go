@@ -33,6 +33,10 @@ type Subscription struct {
 	Queue string
 	// SID is the client's name for it.
 	SID string
+
+	// Explain says what becomes of a message that the Handler is given, for traces: an
+	// item of event.Trace.Events. If it is nil, a trace only tells of the subscription.
+	Explain func(*Message) any
 }
 
 // Filter decides per message whether a subscription may have it. It is called

@@ -120,7 +120,13 @@ func (c *Client) publishTraced(t *tracer) {
 		return
 	}
 	c.ok()
-	n := c.fan.Trace(r, m, t.only, func(s *account.Subscription, problem string) { t.egress(s, problem) })
+	n := c.fan.Trace(r, m, t.only, func(s *account.Subscription, problem string) {
+		if s.Explain != nil && problem == "" {
+			t.add(s.Explain(m))
+			return
+		}
+		t.egress(s, problem)
+	})
 	if !t.only {
 		c.counts.outMsgs += int64(n)
 		c.counts.outBytes += int64(n * m.Size())

@@ -61,6 +61,18 @@ type (
 		Queue string    `json:"queue,omitempty"`
 		Error string    `json:"error,omitempty"`
 	}
+
+	// JetStream is a stream that the message came to. The subject is that under which
+	// it is stored; there is none if it was refused. With NoInterest it is not kept,
+	// as no consumer wants it.
+	JetStream struct {
+		Type       string    `json:"type"` // "js"
+		Time       time.Time `json:"ts"`
+		Stream     string    `json:"stream"`
+		Subject    string    `json:"subject,omitempty"`
+		NoInterest bool      `json:"nointerest,omitempty"`
+		Error      string    `json:"error,omitempty"`
+	}
 )
 
 // The headers that ask for a trace.
@@ -80,6 +92,9 @@ const (
 	// ContentEncoding names the one that was chosen.
 	ContentEncoding = "Content-Encoding"
 )
+
+// TooLarge is why a stream refuses a message, in a trace.
+const TooLarge = "maximum payload exceeded"
 
 // Why a message did not go to a subscription.
 const (

@@ -579,26 +579,25 @@ func (s *stream) openSubjects() {
 	s.mu.Lock()
 	wanted := make(map[string]bool)
 	var gone, fresh []*account.Subscription
-	want := func(subj, queue string, handler func(*account.Message)) {
-		wanted[subj] = true
-		if s.subscribed[subj] == nil {
-			sub := &account.Subscription{Subject: subj, Queue: queue, Handler: handler}
-			s.subscribed[subj] = sub
+	want := func(sub *account.Subscription) {
+		wanted[sub.Subject] = true
+		if s.subscribed[sub.Subject] == nil {
+			s.subscribed[sub.Subject] = sub
 			fresh = append(fresh, sub)
 		}
 	}
 	if !s.closed && !s.isRestoring() {
 		for _, subj := range cfg.Subjects {
-			want(subj, "", s.publish)
+			want(&account.Subscription{Subject: subj, Handler: s.publish, Explain: s.explain})
 		}
 		if cfg.AllowDirect {
 			for _, subj := range directSubjects(cfg.Name) {
-				want(subj, directGroup, s.directGet)
+				want(&account.Subscription{Subject: subj, Queue: directGroup, Handler: s.directGet})
 			}
 		}
 		if cfg.MirrorDirect && cfg.Mirror != nil {
 			for _, subj := range directSubjects(cfg.Mirror.Name) {
-				want(subj, directGroup, s.directGet)
+				want(&account.Subscription{Subject: subj, Queue: directGroup, Handler: s.directGet})
 			}
 		}
 	}

@@ -79,9 +79,9 @@ func TestEvents(t *testing.T) {
 		},
 		{RestoreCreate{event(TypeRestoreCreate), "S", client, ""}, "advisory.v1.restore_create", `"stream":"S","client":{"acc":"$G"}`},
 		{
-			RestoreComplete{event(TypeRestoreComplete), "S", utc, utc, 9, client, ""},
+			RestoreComplete{event(TypeRestoreComplete), "S", utc, utc, 9, client, "", "no"},
 			"advisory.v1.restore_complete",
-			`"stream":"S","start":` + stamp + `,"end":` + stamp + `,"bytes":9,"client":{"acc":"$G"}`,
+			`"stream":"S","start":` + stamp + `,"end":` + stamp + `,"bytes":9,"client":{"acc":"$G"},"error":"no"`,
 		},
 		{
 			LeaderElected{Event: event(TypeDomainLeaderElected), Leader: "n1", Replicas: replicas, Cluster: "C"},

@@ -28,6 +28,13 @@
 // nothing does. Publishers, clients' requests and the machine put what they have
 // into its inbox, and never wait for it.
 //
+// # Backups
+//
+// A backup is a snapshot of the store and the states of the consumers, sent as fast as
+// a client takes it. A restore is a stream that is assigned apart from the others,
+// is quiet, and is given its content through its group; then it is one like others, or is
+// deleted. What goes over the wire is in package archive.
+//
 // # What is kept where
 //
 // Below the store directory:

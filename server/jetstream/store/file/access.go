@@ -17,6 +17,29 @@ type view struct {
 	mem     *memIndex
 	foot    footer
 	frames  []frameRef
+	// pass is set by who reads all in order.
+	pass *pass
+}
+
+// pass is what one keeps to himself who reads everything once, in order: the part of a
+// file that was read last. In the cache it would take the place of what others use.
+type pass struct{ last *cacheEntry }
+
+// part returns a part of the view's file that is in memory, or nil.
+func (s *Store) part(v *view, key cacheKey) *cacheEntry {
+	if p := v.pass; p != nil && p.last != nil && p.last.key == key {
+		return p.last
+	}
+	return s.cache.get(key)
+}
+
+// keepPart keeps a part that was read.
+func (s *Store) keepPart(v *view, e *cacheEntry) {
+	if v.pass != nil {
+		v.pass.last = e
+		return
+	}
+	s.cache.put(e)
 }
 
 // viewLocked returns a block as it is now. Without share its removed records are
@@ -194,7 +217,7 @@ func (s *Store) recordsAround(v *view, at int64) (content []byte, from int64, er
 	}
 	ref := frames[lo-1]
 	key := cacheKey{block: v.b.serial, kind: cacheRecords, n: int(ref.off)}
-	if e := s.cache.get(key); e != nil {
+	if e := s.part(v, key); e != nil {
 		return e.page, ref.at, nil
 	}
 	content, _, err = s.readFrame(v.b, ref, frameRecords)
@@ -210,6 +233,6 @@ func (s *Store) recordsAround(v *view, at int64) (content []byte, from int64, er
 	if err != nil {
 		return nil, 0, err
 	}
-	s.cache.put(&cacheEntry{key: key, page: content, size: len(content)})
+	s.keepPart(v, &cacheEntry{key: key, page: content, size: len(content)})
 	return content, ref.at, nil
 }

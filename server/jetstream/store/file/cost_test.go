@@ -257,6 +257,47 @@ func TestReadsInOrder(t *testing.T) {
 	}
 }
 
+// A snapshot is read with few reads, and leaves the cache to others.
+func TestSnapshotLeavesCache(t *testing.T) {
+	for _, compressed := range []bool{false, true} {
+		reads := 0
+		fs := errorfs.Wrap(vfs.NewMem(), clock.Real(), errorfs.InjectorFunc(func(op errorfs.Op) errorfs.Fault {
+			if op.Kind == errorfs.OpReadAt {
+				reads++
+			}
+			return errorfs.Fault{}
+		}))
+		const n = 10_000
+		s, _ := mustOpen(t, Config{BlockBytes: 300 << 10, Workers: 1, Compression: compressed}, fs)
+		fill(t, s, n, 100, func(dst []byte, i int) []byte { return fmt.Appendf(dst, "a.%d", i) })
+		commit(t, s, nil)
+		sn, err := s.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.cache, reads = NewCache(0, 0), 0
+		got := 0
+		for m, err := range sn.Messages() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got++; m.Seq != store.Seq(got) {
+				t.Fatalf("message %d, want %d", m.Seq, got)
+			}
+		}
+		kinds := map[cacheKind]int{}
+		for key := range s.cache.entries {
+			kinds[key.kind]++
+		}
+		if got != n || reads > n/80 || kinds[cacheWindow]+kinds[cacheRecords] > 0 {
+			t.Errorf("%d messages with %d reads, kept are %v", got, reads, kinds)
+		}
+		if err := errors.Join(sn.Close(), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // The cache and the number of open files stay within their bounds.
 func TestCacheIsBounded(t *testing.T) {
 	const maxBytes, maxFiles = 64 << 10, 8

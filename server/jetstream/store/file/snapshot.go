@@ -33,13 +33,15 @@ func (s *Store) Snapshot() (store.Snapshot, error) {
 
 func (sn *snapshot) State() store.State { return sn.state }
 
-// Messages implements store.Snapshot. What was erased meanwhile has a content of
+// Messages implements store.Snapshot. It leaves the cache to others. What was erased meanwhile has a content of
 // zeros.
 func (sn *snapshot) Messages() iter.Seq2[*store.Message, error] {
 	return func(yield func(*store.Message, error) bool) {
 		var m store.Message
+		pass := new(pass)
 		for i := range sn.views {
 			v := &sn.views[i]
+			v.pass = pass
 			next := 0
 			more := true
 			err := sn.s.use(v, func(x index) error {

@@ -42,7 +42,7 @@ func (s *Store) readThrough(v *view, buf []byte, at int64) error {
 // content.
 func (s *Store) window(v *view, n, need int64, read bool) []byte {
 	key := cacheKey{block: v.b.serial, kind: cacheWindow, n: int(n)}
-	if e := s.cache.get(key); e != nil && int64(len(e.page)) >= need {
+	if e := s.part(v, key); e != nil && int64(len(e.page)) >= need {
 		return e.page
 	}
 	// The end of a block that grows is read again when it has.
@@ -54,6 +54,6 @@ func (s *Store) window(v *view, n, need int64, read bool) []byte {
 	if s.readAt(v.b, page, n*windowBytes) != nil {
 		return nil
 	}
-	s.cache.put(&cacheEntry{key: key, page: page, size: len(page)})
+	s.keepPart(v, &cacheEntry{key: key, page: page, size: len(page)})
 	return page
 }

@@ -30,6 +30,8 @@ type backup struct {
 	heard bool
 	// news has a token when something has happened that the flow may care about.
 	news chan struct{}
+	// body is that of the last message.
+	body []byte
 
 	mu   sync.Mutex
 	flow *archive.SendFlow
@@ -170,11 +172,11 @@ func (b *backup) sendChunk(chunk []byte) error {
 	if err := b.await(); err != nil {
 		return err
 	}
-	m := account.NewMessage(b.to, chunk)
 	b.mu.Lock()
-	m.Reply = []byte(b.flow.Sent(b.e.now(), len(chunk)))
+	reply := b.flow.Sent(b.e.now(), len(chunk))
 	b.mu.Unlock()
-	b.publish(m)
+	b.body = append(append(b.body[:0], chunk...), proto.CRLF...)
+	b.publish(&account.Message{Subject: []byte(b.to), Reply: []byte(reply), Body: b.body})
 	return nil
 }
 

@@ -23,7 +23,24 @@ type view struct {
 
 // pass is what one keeps to himself who reads everything once, in order: the part of a
 // file that was read last. In the cache it would take the place of what others use.
-type pass struct{ last *cacheEntry }
+type pass struct {
+	last *cacheEntry
+	// window has room for one.
+	window []byte
+}
+
+// room returns room for a window of the view.
+func (v *view) room(size int64) []byte {
+	p := v.pass
+	if p == nil {
+		return make([]byte, size)
+	}
+	p.last = nil // it may be there
+	if p.window == nil {
+		p.window = make([]byte, windowBytes)
+	}
+	return p.window[:size]
+}
 
 // part returns a part of the view's file that is in memory, or nil.
 func (s *Store) part(v *view, key cacheKey) *cacheEntry {

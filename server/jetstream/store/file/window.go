@@ -50,7 +50,7 @@ func (s *Store) window(v *view, n, need int64, read bool) []byte {
 	if !read || size < need {
 		return nil
 	}
-	page := make([]byte, size)
+	page := v.room(size)
 	if s.readAt(v.b, page, n*windowBytes) != nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/nats-lite/nats-lite/internal/clock"
 	"github.com/nats-lite/nats-lite/server/subject"
 	"github.com/nats-lite/nats-lite/server/sublist"
 )
@@ -42,10 +43,22 @@ type Account struct {
 	trace    atomic.Pointer[TraceDestination]
 	// matching is added to by publishers.
 	matching matchCounters
+	// responses are those that requests to other accounts wait for here.
+	responses *responses
+	clock     clock.Clock
 
 	mu     sync.Mutex
 	limits Limits
 	conns  int
+
+	// imports is nil until there are some.
+	imports atomic.Pointer[Imports]
+	// importing guards the fields below, and is held while imports change.
+	importing sync.Mutex
+	// shadows are the subscriptions in other accounts that stand for one of this
+	// account there, services those that lead into other accounts.
+	shadows  map[*Subscription][]*Subscription
+	services map[*ServiceImport]*Subscription
 }
 
 // TraceDestination is where messages with a sampled traceparent header are
@@ -57,8 +70,13 @@ type TraceDestination struct {
 }
 
 // New returns an account without interest and limits.
-func New(name string) *Account {
-	return &Account{name: name, limits: NoLimits}
+func New(name string) *Account { return NewWithClock(name, clock.Real()) }
+
+// NewWithClock is New with a clock by which requests to other accounts expire.
+func NewWithClock(name string, c clock.Clock) *Account {
+	a := &Account{name: name, limits: NoLimits, clock: c}
+	a.responses = newResponses(a)
+	return a
 }
 
 // Name is the account's name.
@@ -123,6 +141,7 @@ func (a *Account) Subscribe(s *Subscription) error {
 		a.subs.Remove(s.Subject, s.Queue, s)
 	}
 	a.watchers.tell(s.Subject)
+	a.shadow(s)
 	return nil
 }
 
@@ -131,6 +150,7 @@ func (a *Account) Unsubscribe(s *Subscription) {
 	s.Close()
 	a.subs.Remove(s.Subject, s.Queue, s)
 	a.watchers.tell(s.Subject)
+	a.shadow(s)
 }
 
 // UnsubscribeAll removes the interest of many subscriptions at once.
@@ -144,6 +164,7 @@ func (a *Account) UnsubscribeAll(subs []*Subscription) {
 	for _, s := range subs {
 		a.watchers.tell(s.Subject)
 	}
+	a.shadow(subs...)
 }
 
 // Publish delivers a message of the server's own and has it written. Receivers
@@ -170,6 +191,15 @@ func (a *Account) Subscriptions(literal string) []*Subscription {
 		out = append(out, g.Members...)
 	}
 	return out
+}
+
+// HasInterest tells whether anybody listens to a subject. Who answers a request from
+// another account is told whether anybody there still waits for that.
+func (a *Account) HasInterest(subject string) bool {
+	if to, reply, ok := a.responses.destination(subject); ok {
+		return to != nil && to.HasInterest(reply)
+	}
+	return a.subs.HasInterest([]byte(subject))
 }
 
 // Interest is the account's index of subscriptions.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nats-lite/nats-lite/internal/chunk"
+	"github.com/nats-lite/nats-lite/server/event"
 )
 
 // sink is a receiver that is always ready and forgets everything.
@@ -18,6 +19,7 @@ func (sink) Exhausted(*Subscription)                          {}
 func (sink) Name() string                                     { return "sink" }
 func (sink) TrackReply([]byte)                                {}
 func (sink) Behind() bool                                     { return false }
+func (sink) Info() event.ClientInfo                           { return event.ClientInfo{Account: "A"} }
 
 // sinks subscribes n connections to a subject.
 func sinks(tb testing.TB, a *Account, n int, subject, queue string) {

@@ -14,18 +14,23 @@ type Fanout struct {
 	cached  bool
 
 	// cache is nil while nothing is published.
-	cache  *cache
-	stages stages
+	cache *cache
+	// stages are shared with those that this one reaches other accounts by.
+	stages *stages
 	// own is the stage of self, nil until it is needed.
 	own *stage
 	// counted are the routes with deliveries that their subscriptions do not
 	// know of yet.
 	counted []*Routes
-	// staged is the number of bytes in all stages.
-	staged int
-	// prefix is where the prefixes of routes that keep none are made.
-	prefix   []byte
+	// prefix is where the prefixes of routes that keep none are made, local where
+	// the subject is that a message has in an importing account.
+	prefix, local []byte
+	// imported is what handlers of an importing account are called with.
+	imported Message
 	matching Matching
+	// abroad are those for other accounts that messages go on to, nil if there are
+	// none.
+	abroad map[*Account]*abroad
 	// idle is how often it was flushed since something was last published.
 	idle int
 
@@ -55,6 +60,7 @@ func (a *Account) NewFanout(c Config) *Fanout {
 		echo:    !c.NoEcho,
 		allowed: c.Allowed,
 		cached:  !c.NoCache,
+		stages:  new(stages),
 	}
 	f.rng.Seed(c.Seed, uint64(len(a.name)))
 	return f
@@ -67,13 +73,13 @@ func (f *Fanout) Account() *Account { return f.acc }
 // its own messages brought it. There must be a Self.
 func (f *Fanout) Own(b []byte) {
 	f.ownStage().list.Append(b)
-	f.staged += len(b)
+	f.stages.staged += len(b)
 }
 
 // OwnString is Own for a string.
 func (f *Fanout) OwnString(s string) {
 	f.ownStage().list.AppendString(s)
-	f.staged += len(s)
+	f.stages.staged += len(s)
 }
 
 func (f *Fanout) ownStage() *stage {
@@ -107,12 +113,17 @@ func (f *Fanout) deliverAll(r *Routes, m *Message, forwarded bool) (delivered in
 			delivered++
 		}
 	}
+	f.noteCounted(r)
+	return delivered
+}
+
+// noteCounted remembers that routes have counted deliveries. It comes behind them,
+// since deliver may settle.
+func (f *Fanout) noteCounted(r *Routes) {
 	if !r.counted {
-		// Only now, since deliver may settle.
 		r.counted = true
 		f.counted = append(f.counted, r)
 	}
-	return delivered
 }
 
 // deliverOne stages a message for one of the members, drawn at random from
@@ -126,16 +137,6 @@ func (f *Fanout) deliverOne(members []route, m *Message, forwarded bool) bool {
 		members[i], members[n-1] = members[n-1], members[i]
 	}
 	return false
-}
-
-// DeliverTo stages a message for one subscription of the account, and reports
-// whether that may have it.
-func (f *Fanout) DeliverTo(s *Subscription, m *Message) bool {
-	f.wake()
-	rt := route{sub: s}
-	ok := f.deliver(&rt, m, false)
-	rt.count()
-	return ok
 }
 
 // Random gives a random number below n.
@@ -155,19 +156,17 @@ func (f *Fanout) pick(n int) int {
 // one keeps its subject, which is not that of the route.
 func (f *Fanout) deliver(rt *route, m *Message, forwarded bool) bool {
 	sub := rt.sub
-	if sub.closed.Load() {
+	if sub.closed.Load() || rt.shadow != nil && !f.exports(rt, m) {
 		return false
 	}
-	if sub.Handler != nil {
-		rt.delivered++
-		sub.Handler(m)
-		return true
-	}
 	t := sub.Target
+	if t == nil {
+		return f.deliverInside(rt, m, forwarded)
+	}
 	if t.closed.Load() || t == f.self && !f.echo || t.leftOut() {
 		return false
 	}
-	if sub.filtered.Load() && !sub.Filter.CanDeliver(m.Subject, sub.Queue) {
+	if sub.filtered.Load() && !sub.Filter.CanDeliver(f.shown(rt, m, forwarded), sub.Queue) {
 		return false
 	}
 	st := rt.stage
@@ -199,18 +198,38 @@ func (f *Fanout) deliver(rt *route, m *Message, forwarded bool) bool {
 	}
 	prefix := rt.prefix
 	if prefix == nil || forwarded {
-		f.prefix = appendPrefix(f.prefix[:0], m.Subject, sub.SID)
+		f.prefix = appendPrefix(f.prefix[:0], f.shown(rt, m, forwarded), sub.SID)
 		prefix = f.prefix
 	}
-	f.staged += st.message(prefix, m, t.headers.Load())
+	f.stages.staged += st.message(prefix, m, t.headers.Load())
 	if last {
 		sub.exhausted()
 	}
 	return true
 }
 
+// deliverInside gives a message to a handler, or to another account.
+func (f *Fanout) deliverInside(rt *route, m *Message, forwarded bool) bool {
+	sub := rt.sub
+	switch {
+	case sub.Handler == nil:
+		if !sub.passage.cross.cross(f, rt.prefix, m, nil) {
+			return false
+		}
+	case rt.shadow != nil && !forwarded:
+		f.imported = *m
+		f.imported.Subject = f.shown(rt, m, false)
+		sub.Handler(&f.imported)
+		f.imported = Message{}
+	default:
+		sub.Handler(m)
+	}
+	rt.delivered++
+	return true
+}
+
 // Staged is the number of bytes that wait for Flush.
-func (f *Fanout) Staged() int { return f.staged }
+func (f *Fanout) Staged() int { return f.stages.staged }
 
 // Settle makes subscriptions count what was delivered to them so far.
 func (f *Fanout) Settle() {
@@ -220,6 +239,9 @@ func (f *Fanout) Settle() {
 		f.counted[i] = nil
 	}
 	f.counted = f.counted[:0]
+	for _, there := range f.abroad {
+		there.Settle()
+	}
 }
 
 // Flush hands everything over and has it written. It returns a channel if a
@@ -227,13 +249,20 @@ func (f *Fanout) Settle() {
 // be called now and then when nothing is published, for memory to be given up.
 func (f *Fanout) Flush() (behind <-chan struct{}) {
 	f.Settle()
-	f.acc.matching.add(&f.matching)
+	f.addMatching()
 	behind = f.stages.flush(f.self)
-	f.staged = 0
+	f.stages.staged = 0
 	if f.cache != nil {
 		f.tidy()
 	}
 	return behind
+}
+
+func (f *Fanout) addMatching() {
+	f.acc.matching.add(&f.matching)
+	for _, there := range f.abroad {
+		there.addMatching()
+	}
 }
 
 const (
@@ -260,16 +289,56 @@ func (f *Fanout) wake() {
 // when there are too many; now and then the stages of targets that are closed,
 // and the routes that led there. Nothing may be staged.
 func (f *Fanout) tidy() {
-	f.cache.scratch.forget()
+	f.forgetScratch()
 	f.idle++
-	switch n := len(f.stages.of); {
+	n, weight, kept := len(f.stages.of), 0, 0
+	f.measure(&weight, &kept)
+	switch {
 	case f.idle > idleFlushes:
-		f.cache, f.stages, f.own = nil, stages{}, nil
-	case n > idleStages+2*f.cache.weight:
+		*f.stages = stages{}
+		f.cache, f.own, f.abroad = nil, nil, nil
+	case n > idleStages+2*weight:
 		f.stages.of, f.own = nil, nil
-		f.cache.clear()
-	case f.stages.flushed > sweepPause+n+len(f.cache.kept):
+		f.clearCaches()
+	case f.stages.flushed > sweepPause+n+kept:
 		f.stages.sweep()
-		f.cache.sweep(f.acc.subs.Generation())
+		f.sweepCaches()
+	}
+}
+
+// These do something with the caches of a Fanout and of those abroad.
+
+func (f *Fanout) forgetScratch() {
+	f.cache.scratch.forget()
+	for _, there := range f.abroad {
+		there.forgetScratch()
+	}
+}
+
+func (f *Fanout) measure(weight, kept *int) {
+	*weight += f.cache.weight
+	*kept += len(f.cache.kept)
+	for _, there := range f.abroad {
+		there.measure(weight, kept)
+	}
+}
+
+func (f *Fanout) clearCaches() {
+	f.cache.clear()
+	for _, there := range f.abroad {
+		there.clearCaches()
+	}
+}
+
+// sweepCaches also forgets those abroad that nothing went to since the last sweep.
+func (f *Fanout) sweepCaches() {
+	f.cache.sweep(f.acc.subs.Generation())
+	for acc, there := range f.abroad {
+		if !there.used {
+			delete(f.abroad, acc)
+			continue
+		}
+		there.used = false
+		there.sweepCaches()
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-lite/nats-lite/internal/chunk"
 	"github.com/nats-lite/nats-lite/internal/race"
+	"github.com/nats-lite/nats-lite/server/event"
 )
 
 // listen subscribes a receiver and returns the subscription.
@@ -891,6 +892,8 @@ func (c *counter) Name() string { return "counter" }
 
 func (c *counter) TrackReply([]byte) {}
 func (c *counter) Behind() bool      { return false }
+
+func (c *counter) Info() event.ClientInfo { return event.ClientInfo{} }
 
 // Is a target that is slow left out, a queue group's message given to another
 // member, and the slow one let in again once it has caught up?

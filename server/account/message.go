@@ -12,6 +12,11 @@ type Message struct {
 	// From is the target of the connection that published it, nil if the server
 	// did.
 	From *Target
+
+	// origin is the account that it was published in, nil if that is the one that
+	// it is in; hops counts how often it went into another one.
+	origin *Account
+	hops   uint8
 }
 
 // NewMessage makes a message of the server's own, with headers given as names

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-lite/nats-lite/internal/chunk"
 	"github.com/nats-lite/nats-lite/server/event"
@@ -24,6 +25,9 @@ type recorder struct {
 	behind      chan struct{}
 	// slow is what it says when it is asked whether it is behind.
 	slow bool
+	// account and rtt are what it tells of itself.
+	account string
+	rtt     time.Duration
 	// log is where it says what was called, together with others.
 	log *[]string
 }
@@ -56,6 +60,10 @@ func (r *recorder) Exhausted(s *Subscription) {
 func (r *recorder) Name() string { return fmt.Sprint("target-", r.ID) }
 
 func (r *recorder) Behind() bool { return r.slow }
+
+func (r *recorder) Info() event.ClientInfo {
+	return event.ClientInfo{ID: r.ID, Account: r.account, User: r.Name(), RTT: r.rtt}
+}
 
 func (r *recorder) TrackReply(reply []byte) { r.tracked = append(r.tracked, string(reply)) }
 
@@ -376,12 +384,12 @@ func (w *world) publish() {
 	case 0:
 		report := make(map[string]int)
 		only := w.rng.IntN(2) == 0
-		got = p.Trace(p.Routes(m.Subject), m, only, func(s *Subscription, problem string) {
+		got = p.Trace(p.Routes(m.Subject), m, only, tracer(func(s *Subscription, problem string) {
 			if want := w.obstacle(p, w.model(s), m); only && problem != want {
 				w.fatalf("trace says %q of subscription %s, want %q", problem, s.SID, want)
 			}
 			report[problem]++
-		})
+		}))
 		if report[""] != want {
 			w.fatalf("trace reports %v for %d receivers", report, want)
 		}

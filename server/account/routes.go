@@ -26,6 +26,8 @@ type Routes struct {
 	scratch bool
 	// counted is true while the routes are in the Fanout's list.
 	counted bool
+	// particular routes hold more of their subject than who gets it.
+	particular bool
 }
 
 // route leads to one subscription.
@@ -34,8 +36,12 @@ type route struct {
 	// stage is nil until the first message.
 	stage *stage
 	// prefix is what messages begin with, nil in scratch routes and for
-	// handlers.
+	// handlers; of a subscription that leads into another account it is the subject
+	// there.
 	prefix []byte
+	// shadow is what was found where sub, of an importing account, stands behind it;
+	// nil as a rule.
+	shadow *Subscription
 	// delivered is what the subscription does not know of yet.
 	delivered int32
 	// limited is set when the subscription was seen to have a maximum.
@@ -84,7 +90,7 @@ func (f *Fanout) resolve(r *Routes, subject []byte, gen uint64) {
 	f.matching.Receivers += n
 	f.matching.MaxReceivers = max(f.matching.MaxReceivers, n)
 	// Most changes of interest are about other subjects.
-	if !r.leadTo(found) {
+	if r.scratch && r.particular || !r.leadTo(found) {
 		before := r.weight()
 		r.count()
 		r.replace(found, subject)
@@ -117,7 +123,7 @@ func lead(routes []route, subs []*Subscription) bool {
 		return false
 	}
 	for i, s := range subs {
-		if routes[i].sub != s {
+		if routes[i].found() != s {
 			return false
 		}
 	}
@@ -127,7 +133,7 @@ func lead(routes []route, subs []*Subscription) bool {
 // replace makes r the routes to what was found, in the memory that it has.
 func (r *Routes) replace(found *sublist.Result[*Subscription], subject []byte) {
 	plain, members := r.plain, r.members
-	r.prefixes = r.prefixes[:0]
+	r.prefixes, r.particular = r.prefixes[:0], false
 	r.plain = r.appendRoutes(plain[:0], found.Plain, subject)
 	r.members, r.groups = members[:0], r.groups[:0]
 	for i := range found.Queues {
@@ -143,14 +149,34 @@ func (r *Routes) appendRoutes(dst []route, subs []*Subscription, subject []byte)
 	dst = slices.Grow(dst, len(subs))
 	for _, sub := range subs {
 		rt := route{sub: sub}
-		if !r.scratch && sub.Handler == nil {
-			start := len(r.prefixes)
-			r.prefixes = appendPrefix(r.prefixes, subject, sub.SID)
-			rt.prefix = r.prefixes[start:len(r.prefixes):len(r.prefixes)]
+		start := len(r.prefixes)
+		switch p := sub.passage; {
+		case p == nil:
+			if !r.scratch && sub.Handler == nil {
+				r.prefixes = appendPrefix(r.prefixes, subject, sub.SID)
+			}
+		case p.cross != nil:
+			r.prefixes, r.particular = p.cross.appendSubject(r.prefixes, subject), true
+		default:
+			rt.sub, rt.shadow = p.of, sub
+			if !r.scratch && p.of.Handler == nil {
+				r.prefixes = appendPrefix(r.prefixes, p.stream.there.Apply(nil, subject, nil), sub.SID)
+			}
+		}
+		if end := len(r.prefixes); end > start {
+			rt.prefix = r.prefixes[start:end:end]
 		}
 		dst = append(dst, rt)
 	}
 	return dst
+}
+
+// found is the subscription that the interest has.
+func (rt *route) found() *Subscription {
+	if rt.shadow != nil {
+		return rt.shadow
+	}
+	return rt.sub
 }
 
 // forget empties r and keeps its memory.

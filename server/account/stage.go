@@ -6,9 +6,11 @@ import (
 )
 
 // stages are those of one publisher, one for each target, so that everything
-// for a target stays in order.
+// for a target stays in order, whichever accounts it goes through.
 type stages struct {
 	of map[*Target]*stage
+	// staged is the number of bytes in all of them.
+	staged int
 	// touched are the stages that hold something.
 	touched []*stage
 	// flushed counts flushes, and stages in them, since the last sweep.

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/nats-lite/nats-lite/internal/chunk"
+	"github.com/nats-lite/nats-lite/server/event"
 )
 
 // Subscription is interest of one connection, or of a service in the server,
@@ -13,7 +14,7 @@ import (
 // What every message asks for comes first and is one cache line for it: in a
 // fan-out to thousands, fetching subscriptions is what takes the time.
 type Subscription struct {
-	// Target receives the messages, unless there is a Handler.
+	// Target receives the messages. It is nil if there is a Handler.
 	Target *Target
 	// Handler is called with each message on the publisher's goroutine. It must
 	// not block nor keep the message. Filter and maximum are not for handlers.
@@ -27,6 +28,9 @@ type Subscription struct {
 	delivered atomic.Int64
 	closed    atomic.Bool
 	filtered  atomic.Bool
+
+	// passage leads into another account, nil as a rule.
+	passage *passage
 
 	Subject string
 	// Queue is the queue group, "" for a plain subscription.
@@ -141,6 +145,8 @@ type Receiver interface {
 	Behind() bool
 	// Name is what the connection calls itself, for traces.
 	Name() string
+	// Info tells those who offer services in other accounts who asks.
+	Info() event.ClientInfo
 	// TrackReply notes that the connection got a request and may answer it.
 	// It is called for targets with SetTracksReplies only.
 	TrackReply(reply []byte)

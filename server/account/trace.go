@@ -2,42 +2,103 @@ package account
 
 import "github.com/nats-lite/nats-lite/server/event"
 
-// Trace is Deliver for a message whose way is recorded: report is called for
-// every subscription that was tried, with why it did not get the message, "" if
-// it did. With only set nothing is delivered.
-func (f *Fanout) Trace(r *Routes, m *Message, only bool, report func(s *Subscription, problem string)) (delivered int) {
-	try := func(rt *route) bool {
-		problem := f.obstacle(rt.sub, m)
-		if problem == "" && !only && !f.DeliverTo(rt.sub, m) {
-			problem = event.NotSubClosed // in this very moment
-		}
-		report(rt.sub, problem)
-		if problem == "" {
+// Tracer records the way of a message. Its methods are called in the order in which
+// things happen, while the message is delivered.
+type Tracer interface {
+	// Delivered is about a subscription that was tried: problem is why it did not get
+	// the message m, "" if it did. in is its account if that is another one than the
+	// message was published in.
+	Delivered(s *Subscription, m *Message, in *Account, problem string)
+	// Stream and Service say that the message goes on to another account, with a
+	// subject there.
+	Stream(to *Account, as []byte)
+	Service(to *Account, from, as []byte)
+}
+
+// tracing is what goes along with a message that is traced.
+type tracing struct {
+	to Tracer
+	// only keeps the message from being delivered.
+	only bool
+	// home is the account that the message was published in.
+	home *Account
+}
+
+// Trace is Deliver for a message whose way is recorded: to is told of every
+// subscription that was tried. With only set nothing is delivered.
+func (f *Fanout) Trace(r *Routes, m *Message, only bool, to Tracer) (delivered int) {
+	return f.trace(r, m, &tracing{to, only, f.acc})
+}
+
+func (f *Fanout) trace(r *Routes, m *Message, tr *tracing) (delivered int) {
+	for i := range r.plain {
+		if f.try(&r.plain[i], m, tr) {
 			delivered++
 		}
-		return problem == ""
-	}
-	for i := range r.plain {
-		try(&r.plain[i])
 	}
 	for _, g := range r.groups {
 		members := r.members[g.start:g.end]
 		for n := len(members); n > 0; n-- {
 			i := f.pick(n)
-			if try(&members[i]) {
+			if f.try(&members[i], m, tr) {
+				delivered++
 				break
 			}
 			members[i], members[n-1] = members[n-1], members[i]
 		}
 	}
+	f.noteCounted(r)
 	return delivered
 }
 
+// try delivers to one subscription, and reports whether that may have the message.
+func (f *Fanout) try(rt *route, m *Message, tr *tracing) bool {
+	if cross := rt.crossing(); cross != nil {
+		if rt.sub.closed.Load() || !cross.cross(f, rt.prefix, m, tr) {
+			return false
+		}
+		if !tr.only {
+			rt.delivered++
+		}
+		return true
+	}
+	problem := f.obstacle(rt, m)
+	if problem == "" && !tr.only && !f.deliver(rt, m, false) {
+		problem = event.NotSubClosed // in this very moment
+	}
+	in := f.acc
+	if rt.shadow != nil {
+		p := rt.shadow.passage
+		if m.hops > 0 {
+			return false // it is none of theirs
+		}
+		tr.to.Stream(p.account, f.shown(rt, m, false))
+		if !p.stream.AllowTrace {
+			return problem == ""
+		}
+		in = p.account
+	}
+	if in == tr.home {
+		in = nil
+	}
+	tr.to.Delivered(rt.sub, m, in, problem)
+	return problem == ""
+}
+
+// crossing is what takes messages into another account, nil for other routes.
+func (rt *route) crossing() crossing {
+	if rt.sub.passage == nil {
+		return nil
+	}
+	return rt.sub.passage.cross
+}
+
 // obstacle is why a subscription would not get a message; "" if it would.
-func (f *Fanout) obstacle(s *Subscription, m *Message) string {
+func (f *Fanout) obstacle(rt *route, m *Message) string {
+	s := rt.sub
 	max := s.max.Load()
 	switch {
-	case s.closed.Load():
+	case s.closed.Load(), rt.shadow != nil && !f.exports(rt, m):
 		return event.NotSubClosed
 	case s.Handler != nil:
 		return ""
@@ -47,7 +108,7 @@ func (f *Fanout) obstacle(s *Subscription, m *Message) string {
 		return event.NotNoEcho
 	case s.Target.leftOut():
 		return event.NotSlow
-	case s.filtered.Load() && !s.Filter.CanDeliver(m.Subject, s.Queue):
+	case s.filtered.Load() && !s.Filter.CanDeliver(f.shown(rt, m, false), s.Queue):
 		return event.NotSubDenied
 	case max > 0 && s.delivered.Load() >= max:
 		return event.NotExhausted

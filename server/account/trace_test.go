@@ -7,6 +7,18 @@ import (
 	"github.com/nats-lite/nats-lite/server/event"
 )
 
+// tracer hears of deliveries within the account alone.
+type tracer func(s *Subscription, problem string)
+
+func (f tracer) Delivered(s *Subscription, in *Account, problem string) {
+	if in != nil {
+		problem += " in " + in.Name()
+	}
+	f(s, problem)
+}
+func (tracer) Stream(*Account, []byte)          {}
+func (tracer) Service(*Account, []byte, []byte) {}
+
 // What does a trace say of each kind of subscription, and do others get the
 // message nevertheless?
 func TestTrace(t *testing.T) {
@@ -54,12 +66,12 @@ func TestTrace(t *testing.T) {
 
 		reported := make(map[string]string)
 		m := NewMessage("odd", []byte("x"))
-		n := f.Trace(f.Routes(m.Subject), m, only, func(s *Subscription, problem string) {
+		n := f.Trace(f.Routes(m.Subject), m, only, tracer(func(s *Subscription, problem string) {
 			if _, twice := reported[s.SID]; twice {
 				t.Errorf("%s was reported twice", s.SID)
 			}
 			reported[s.SID] = problem
-		})
+		}))
 		f.Flush()
 		for _, s := range subs {
 			if got, ok := reported[s.SID]; !ok || got != s.problem {
@@ -95,7 +107,7 @@ func TestTraceOfQueue(t *testing.T) {
 	for range 200 {
 		var problems []string
 		m := NewMessage("a", nil)
-		if n := f.Trace(f.Routes(m.Subject), m, false, func(_ *Subscription, p string) { problems = append(problems, p) }); n != 1 {
+		if n := f.Trace(f.Routes(m.Subject), m, false, tracer(func(_ *Subscription, p string) { problems = append(problems, p) })); n != 1 {
 			t.Fatalf("went to %d", n)
 		}
 		f.Flush()
@@ -120,7 +132,7 @@ func TestNobodyListens(t *testing.T) {
 		if !r.None() || f.Deliver(r, m) != 0 {
 			t.Error("somebody got it")
 		}
-		if f.Trace(r, m, false, func(*Subscription, string) { t.Error("somebody was tried") }) != 0 {
+		if f.Trace(r, m, false, tracer(func(*Subscription, string) { t.Error("somebody was tried") })) != 0 {
 			t.Error("somebody got it")
 		}
 	}

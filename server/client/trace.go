@@ -120,13 +120,7 @@ func (c *Client) publishTraced(t *tracer) {
 		return
 	}
 	c.ok()
-	n := c.fan.Trace(r, m, t.only, func(s *account.Subscription, problem string) {
-		if s.Explain != nil && problem == "" {
-			t.add(s.Explain(m))
-			return
-		}
-		t.egress(s, problem)
-	})
+	n := c.fan.Trace(r, m, t.only, t)
 	if !t.only {
 		c.counts.outMsgs += int64(n)
 		c.counts.outBytes += int64(n * m.Size())
@@ -139,8 +133,13 @@ func (c *Client) publishTraced(t *tracer) {
 
 func (t *tracer) add(e any) { t.trace.Events = append(t.trace.Events, e) }
 
-// egress records where the message went; problem is "" if it did.
-func (t *tracer) egress(s *account.Subscription, problem string) {
+// Delivered records where the message went; problem is "" if it did. It is
+// account.Tracer's, as are Stream and Service.
+func (t *tracer) Delivered(s *account.Subscription, m *account.Message, in *account.Account, problem string) {
+	if s.Explain != nil && problem == "" {
+		t.add(s.Explain(m))
+		return
+	}
 	e := event.Egress{
 		Type:  "eg",
 		Time:  t.now(),
@@ -149,10 +148,23 @@ func (t *tracer) egress(s *account.Subscription, problem string) {
 		Queue: s.Queue,
 		Error: problem,
 	}
+	if in != nil {
+		e.Account = in.Name()
+	}
 	if s.Target != nil {
 		e.Kind, e.CID, e.Name = event.KindClient, s.Target.ID, s.Target.Receiver.Name()
 	}
 	t.add(e)
+}
+
+// Stream records that the message goes to subscribers in another account.
+func (t *tracer) Stream(to *account.Account, as []byte) {
+	t.add(event.StreamExport{Type: "se", Time: t.now(), Account: to.Name(), To: string(as)})
+}
+
+// Service records that the message goes to a service in another account.
+func (t *tracer) Service(to *account.Account, from, as []byte) {
+	t.add(event.ServiceImport{Type: "si", Time: t.now(), Account: to.Name(), From: string(from), To: string(as)})
 }
 
 // sendTrace publishes the trace in the account.
@@ -177,3 +189,5 @@ func (c *Client) Name() string {
 	defer c.mu.Unlock()
 	return c.connect.Name
 }
+
+var _ account.Tracer = (*tracer)(nil)

@@ -49,17 +49,38 @@ type (
 		To   string    `json:"to"`
 	}
 
-	// Egress is one place the message went to, or would have.
+	// StreamExport is a message that goes to subscribers in an account that imports
+	// it.
+	StreamExport struct {
+		Type    string    `json:"type"` // "se"
+		Time    time.Time `json:"ts"`
+		Account string    `json:"acc"`
+		To      string    `json:"to"`
+	}
+
+	// ServiceImport is a request that goes to a service in another account, or the
+	// answer to one.
+	ServiceImport struct {
+		Type    string    `json:"type"` // "si"
+		Time    time.Time `json:"ts"`
+		Account string    `json:"acc"`
+		From    string    `json:"from"`
+		To      string    `json:"to"`
+	}
+
+	// Egress is one place the message went to, or would have. Account is set if it is
+	// another one than the message came in by.
 	Egress struct {
-		Type  string    `json:"type"` // "eg"
-		Time  time.Time `json:"ts"`
-		Kind  int       `json:"kind"`
-		CID   uint64    `json:"cid"`
-		Name  string    `json:"name,omitempty"`
-		Hop   string    `json:"hop,omitempty"`
-		Sub   string    `json:"sub,omitempty"`
-		Queue string    `json:"queue,omitempty"`
-		Error string    `json:"error,omitempty"`
+		Type    string    `json:"type"` // "eg"
+		Time    time.Time `json:"ts"`
+		Kind    int       `json:"kind"`
+		CID     uint64    `json:"cid"`
+		Name    string    `json:"name,omitempty"`
+		Hop     string    `json:"hop,omitempty"`
+		Account string    `json:"acc,omitempty"`
+		Sub     string    `json:"sub,omitempty"`
+		Queue   string    `json:"queue,omitempty"`
+		Error   string    `json:"error,omitempty"`
 	}
 
 	// JetStream is a stream that the message came to. The subject is that under which

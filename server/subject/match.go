@@ -88,3 +88,30 @@ func noEmptyToken[T Text](s T, i int) bool {
 	}
 	return true
 }
+
+// Intersect returns the pattern of what both a and b match, which must be valid.
+// It reports false if there is no such literal.
+func Intersect(a, b string) (pattern string, ok bool) {
+	if !Overlaps(a, b) {
+		return "", false
+	}
+	dst := make([]byte, 0, max(len(a), len(b)))
+	for i, j := 0, 0; ; {
+		iEnd, jEnd := tokenEnd(a, i), tokenEnd(b, j)
+		switch {
+		case isToken(a, i, iEnd, tokenTail):
+			return string(append(dst, b[j:]...)), true
+		case isToken(b, j, jEnd, tokenTail):
+			return string(append(dst, a[i:]...)), true
+		case isToken(a, i, iEnd, oneToken):
+			dst = append(dst, b[j:jEnd]...)
+		default:
+			dst = append(dst, a[i:iEnd]...)
+		}
+		if iEnd == len(a) {
+			return string(dst), true
+		}
+		dst = append(dst, separator)
+		i, j = iEnd+1, jEnd+1
+	}
+}

@@ -119,6 +119,15 @@ func TestRelationsAgainstDefinition(t *testing.T) {
 		if got, want := Overlaps(a, b), slowOverlaps(a, b); got != want {
 			t.Fatalf("Overlaps(%q, %q) = %v, want %v", a, b, got, want)
 		}
+		both, ok := Intersect(a, b)
+		if ok != slowOverlaps(a, b) || ok && !IsValid(both) {
+			t.Fatalf("Intersect(%q, %q) = %q, %v", a, b, both, ok)
+		}
+		for _, l := range universe {
+			if want := slowMatches(l, a) && slowMatches(l, b); ok && slowMatches(l, both) != want {
+				t.Fatalf("Intersect(%q, %q) = %q, which is wrong about %q", a, b, both, l)
+			}
+		}
 		l := universe[r.IntN(len(universe))]
 		if got, want := Matches(l, a), slowMatches(l, a); got != want {
 			t.Fatalf("Matches(%q, %q) = %v, want %v", l, a, got, want)

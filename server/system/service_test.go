@@ -88,6 +88,7 @@ func (c *client) Exhausted(*account.Subscription) {}
 func (c *client) Name() string                    { return "client" }
 func (c *client) TrackReply([]byte)               {}
 func (c *client) Behind() bool                    { return false }
+func (c *client) Info() event.ClientInfo          { return event.ClientInfo{} }
 
 // ask sends a request and tells how many took it.
 func (c *client) ask(subject, body string, headers ...string) int {

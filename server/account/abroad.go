@@ -1,0 +1,99 @@
+package account
+
+import "github.com/nats-lite/nats-lite/server/event"
+
+// passage is what a subscription has that has to do with another account.
+type passage struct {
+	// of is the subscription of an importing account that a shadow stands for, by
+	// an import of that account.
+	of      *Subscription
+	stream  *StreamImport
+	account *Account
+	// cross takes messages into another account; nil for a shadow.
+	cross crossing
+}
+
+// crossing takes messages into another account.
+type crossing interface {
+	// appendSubject appends the subject that messages have over there.
+	appendSubject(dst, subject []byte) []byte
+	// cross delivers a message over there, and reports whether somebody got it. If it
+	// is traced, tr is told.
+	cross(f *Fanout, subject []byte, m *Message, tr *tracing) bool
+}
+
+// maxHops bounds how often a message goes into another account. No configuration
+// that is valid comes near to it; but while one replaces another, accounts may for a
+// moment send a message around in a circle.
+const maxHops = 64
+
+// abroad is a Fanout for another account that messages go on to. There is one for
+// every way that leads there, since each is busy with a message until all beyond it
+// have had theirs.
+type abroad struct {
+	Fanout
+	// used is set when something went there.
+	used bool
+	// msg is the message on its way, in the memory of the slices. It is untraced if
+	// a trace ends with it.
+	msg                  Message
+	subject, reply, body []byte
+	untraced             bool
+}
+
+// there returns the Fanout for another account. It shares the stages of f, and so the
+// order of what arrives.
+func (f *Fanout) there(acc *Account) *abroad {
+	g := f.abroad[acc]
+	if g == nil {
+		g = &abroad{Fanout: Fanout{acc: acc, self: f.self, echo: true, cached: f.cached, stages: f.stages}}
+		g.rng.Seed(f.rng.Uint64(), uint64(len(acc.name)))
+		if f.abroad == nil {
+			f.abroad = make(map[*Account]*abroad)
+		}
+		f.abroad[acc] = g
+		g.wake()
+	}
+	g.used = true
+	return g
+}
+
+// enter makes the message that goes on from another account, with a subject here. Its
+// reply is left out. It ends with leave.
+func (g *abroad) enter(m *Message, from *Account, subject []byte) *Message {
+	g.subject = append(g.subject[:0], subject...)
+	g.msg = Message{Subject: g.subject, Body: m.Body, HeaderLen: m.HeaderLen, From: m.From, origin: m.origin, hops: m.hops + 1}
+	if g.msg.origin == nil {
+		g.msg.origin = from
+	}
+	return &g.msg
+}
+
+// maxKeptBody bounds the memory for messages that is kept.
+const maxKeptBody = 64 << 10
+
+func (g *abroad) leave() {
+	g.msg, g.untraced = Message{}, false
+	if cap(g.body) > maxKeptBody {
+		g.body = nil
+	}
+}
+
+// deliverTo is Deliver, or Trace if the message is traced.
+func (g *abroad) deliverTo(r *Routes, m *Message, tr *tracing) bool {
+	if tr != nil {
+		return g.trace(r, m, tr) > 0
+	}
+	return g.Deliver(r, m) > 0
+}
+
+// requestor describes who has published a message.
+func (m *Message) requestor(in *Account) event.ClientInfo {
+	if m.From != nil {
+		return m.From.Receiver.Info()
+	}
+	if m.origin != nil {
+		in = m.origin
+	}
+	return event.ClientInfo{Account: in.name}
+}

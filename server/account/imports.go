@@ -1,0 +1,243 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-lite/nats-lite/server/event"
+	"github.com/nats-lite/nats-lite/server/subject"
+)
+
+// Imports are what an account takes over from others. They do not change.
+type Imports struct {
+	Streams  []*StreamImport
+	Services []*ServiceImport
+}
+
+// StreamImport brings messages of another account to the subscribers of this one.
+// Its fields do not change once it is in an account.
+type StreamImport struct {
+	From *Account
+	// AllowTrace has traces of messages follow them.
+	AllowTrace bool
+
+	// local is the pattern of the subjects that messages get here, which there makes
+	// of those there, and here the other way.
+	local       string
+	there, here *subject.Transform
+	// loose is set if not all that local matches can come.
+	loose bool
+}
+
+// NewStreamImport makes an import of the subjects that a pattern matches, which are
+// called as to says here. The error is that of subject.NewImportTransform.
+func NewStreamImport(from *Account, pattern, to string) (*StreamImport, error) {
+	there, err := subject.NewImportTransform(pattern, to)
+	if err != nil {
+		return nil, err
+	}
+	here, err := there.Reverse()
+	if err != nil {
+		return nil, err
+	}
+	local := here.Source()
+	return &StreamImport{
+		From: from, local: local, there: there, here: here,
+		loose: wildcards(local) != wildcards(pattern),
+	}, nil
+}
+
+// wildcards counts the tokens that stand for one token each.
+func wildcards(pattern string) (n int) {
+	for tok := range subject.Tokens(pattern) {
+		if tok == "*" {
+			n++
+		}
+	}
+	return n
+}
+
+// same tells whether two imports do the same.
+func (im *StreamImport) same(other *StreamImport) bool {
+	return im.From == other.From && im.AllowTrace == other.AllowTrace && im.local == other.local &&
+		im.there.Source() == other.there.Source() && im.there.Destination() == other.there.Destination()
+}
+
+// ResponseType says how many responses a request gets.
+type ResponseType uint8
+
+// The types. The last two end with a response that is empty, or when none has come
+// for a while.
+const (
+	Singleton ResponseType = iota
+	Streamed
+	Chunked
+)
+
+// DefaultThreshold is how long a response is waited for if nothing else is said.
+const DefaultThreshold = 2 * time.Minute
+
+// ServiceImport brings requests of this account to those who offer a service in
+// another one, and the responses back. Its fields do not change once it is in an
+// account.
+type ServiceImport struct {
+	To *Account
+	// Share tells the service all about who asks.
+	Share bool
+	// Response is how many responses there are, Threshold how long the next one is
+	// waited for; 0 is DefaultThreshold.
+	Response  ResponseType
+	Threshold time.Duration
+	// AllowTrace has traces of requests follow them.
+	AllowTrace bool
+	// Latency measures requests, nil for none.
+	Latency *Latency
+
+	// local is the pattern of the requests here.
+	local string
+	there *subject.Transform
+	// waiting are the responses that are expected.
+	waiting queue
+}
+
+// Latency says which requests are measured, and who is told.
+type Latency struct {
+	// Sampling is the percentage of requests, 1 to 100. 0 measures those that have
+	// headers of distributed tracing that ask for it.
+	Sampling int
+	// Subject is where reports are published in the account of the service.
+	Subject string
+	// Report is called with each measurement, on the goroutine of whoever was the
+	// last to do something for the request. ID and type are for the callee to set.
+	Report func(in *Account, subject string, l *event.ServiceLatency)
+}
+
+// NewServiceImport makes an import of a service that another account offers under a
+// pattern, and that is called as to says here. The error is that of
+// subject.NewImportTransform.
+func NewServiceImport(account *Account, pattern, to string) (*ServiceImport, error) {
+	if !subject.IsValid(pattern) {
+		return nil, subject.ErrInvalidSubject
+	}
+	im := &ServiceImport{To: account}
+	if !subject.HasWildcard(pattern) {
+		// All that is asked here is one thing there.
+		there, err := subject.NewTransform(to, pattern)
+		if err != nil {
+			return nil, err
+		}
+		im.local, im.there = to, there
+		return im, nil
+	}
+	here, err := subject.NewImportTransform(pattern, to)
+	if err != nil {
+		return nil, err
+	}
+	if im.there, err = here.Reverse(); err != nil {
+		return nil, err
+	}
+	im.local = im.there.Source()
+	return im, nil
+}
+
+// same tells whether two imports do the same.
+func (im *ServiceImport) same(other *ServiceImport) bool {
+	if (im.Latency == nil) != (other.Latency == nil) {
+		return false
+	}
+	if l := im.Latency; l != nil && (l.Sampling != other.Latency.Sampling || l.Subject != other.Latency.Subject) {
+		return false
+	}
+	return im.To == other.To && im.Share == other.Share && im.Response == other.Response && im.Threshold == other.Threshold &&
+		im.AllowTrace == other.AllowTrace && im.local == other.local &&
+		im.there.Source() == other.there.Source() && im.there.Destination() == other.there.Destination()
+}
+
+// Import sets what the account takes over from others, in place of what it took over
+// before. It takes effect at once, for the subscriptions that there are too.
+// Requests that are under way still get their responses. The error is
+// subject.ErrInvalidSubject, for an import of nothing.
+func (a *Account) Import(im Imports) error {
+	a.importing.Lock()
+	changed, err := a.importLocked(&im)
+	a.importing.Unlock()
+	for _, c := range changed {
+		c.in.watchers.tell(c.subject)
+	}
+	return err
+}
+
+// interestChange is that of an account's interest in a subject.
+type interestChange struct {
+	in      *Account
+	subject string
+}
+
+func (a *Account) importLocked(im *Imports) (changed []interestChange, err error) {
+	old := a.imports.Load()
+	if old == nil {
+		if len(im.Streams)+len(im.Services) == 0 {
+			return nil, nil
+		}
+		old = &Imports{}
+		a.services = make(map[*ServiceImport]*Subscription)
+		a.shadows = make(map[*Subscription][]*Subscription)
+	}
+	// What stays the same stays in place, with all that hangs on it.
+	next := &Imports{}
+	for _, s := range im.Streams {
+		if i := slices.IndexFunc(old.Streams, s.same); i >= 0 {
+			s = old.Streams[i]
+		}
+		next.Streams = append(next.Streams, s)
+	}
+	for _, s := range im.Services {
+		if i := slices.IndexFunc(old.Services, s.same); i >= 0 {
+			s = old.Services[i]
+		}
+		next.Services = append(next.Services, s)
+	}
+	// From now on who subscribes goes by the new ones.
+	a.imports.Store(next)
+	var errs []error
+	for im, sub := range a.services {
+		if !slices.Contains(next.Services, im) {
+			sub.Close()
+			a.subs.Remove(sub.Subject, "", sub)
+			delete(a.services, im)
+			changed = append(changed, interestChange{a, sub.Subject})
+		}
+	}
+	for _, im := range next.Services {
+		if a.services[im] != nil {
+			continue
+		}
+		sub := &Subscription{Subject: im.local, SID: "import", passage: &passage{cross: im}}
+		if err := a.subs.Insert(sub.Subject, "", sub); err != nil {
+			errs = append(errs, fmt.Errorf("import of %q from account %q: %w", im.local, im.To.name, err))
+			continue
+		}
+		a.services[im] = sub
+		changed = append(changed, interestChange{a, sub.Subject})
+	}
+	if !slices.Equal(old.Streams, next.Streams) {
+		for s := range a.shadows {
+			// Those that leave meanwhile are no longer in the index.
+			changed = append(changed, a.shadowLocked(s)...)
+		}
+		a.subs.All(func(_, _ string, s *Subscription) bool {
+			changed = append(changed, a.shadowLocked(s)...)
+			return true
+		})
+	}
+	return changed, errors.Join(errs...)
+}
+
+// ImportsService tells whether requests to some subject that the pattern matches go to
+// another account.
+func (a *Account) ImportsService(pattern string) bool {
+	im := a.imports.Load()
+	return im != nil && slices.ContainsFunc(im.Services, func(s *ServiceImport) bool { return subject.Overlaps(s.local, pattern) })
+}

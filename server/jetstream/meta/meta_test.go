@@ -253,16 +253,18 @@ func TestCircular(t *testing.T) {
 	}
 	mirror := streamConfig("m")
 	mirror.Mirror = &api.StreamSource{Name: "origin"}
-	for _, c := range []*api.StreamConfig{streamConfig("origin", "o.>"), mirror, from("s", "m"), from("loop", "tail")} {
+	second := streamConfig("m2")
+	second.Mirror = &api.StreamSource{Name: "origin"}
+	for _, c := range []*api.StreamConfig{streamConfig("origin", "o.>"), mirror, second, from("s", "m"), from("loop", "tail")} {
 		if s.Circular("A", c) {
 			t.Errorf("%s is called circular", c.Name)
 		}
 		ok(t, s, create(c))
 	}
-	filtered := from("f", "s", "origin")
-	filtered.Subjects, filtered.Sources[1].FilterSubject = []string{"own"}, "o.x"
-	outside := from("e", "s", "origin")
-	outside.Sources[1].External = &api.ExternalStream{APIPrefix: "$JS.x.API"}
+	filtered := from("f", "origin", "s")
+	filtered.Subjects, filtered.Sources[0].FilterSubject = []string{"own"}, "o.x"
+	outside := from("e", "origin", "s")
+	outside.Sources[0].External = &api.ExternalStream{APIPrefix: "$JS.x.API"}
 	for _, c := range []struct {
 		cfg  *api.StreamConfig
 		want bool
@@ -271,8 +273,17 @@ func TestCircular(t *testing.T) {
 		{from("x", "s"), false},
 		{from("x", "x"), true},
 		{from("tail", "loop"), true},
+		{from("origin", "s"), true},
+		{from("m", "x", "s"), true},
+		// Two ways from one stream are fine if neither is the direct one, or that is the
+		// later: clients go by that.
+		{from("x", "m", "m2"), false},
 		{from("x", "origin", "m"), true},
-		{from("x", "s", "origin"), true},
+		{from("x", "origin", "nothing", "s"), true},
+		{from("x", "m", "s"), true},
+		{from("x", "s", "origin"), false},
+		{from("x", "s", "m"), false},
+		{from("x", "origin", "origin"), false}, // of which each may have a filter
 		{filtered, false},
 		{outside, false},
 	} {

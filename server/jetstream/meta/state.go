@@ -178,33 +178,54 @@ func (s *State) Overlapping(acc, except string, subjects []string) *Stream {
 	return nil
 }
 
-// Circular reports whether a stream with that configuration would get messages from
-// another one in two ways, or from itself: they would be there twice, or go round for
-// ever. Copies from elsewhere (External) are not followed.
+// Circular reports whether a stream with that configuration would get its own messages
+// back, which would go round for ever; or those of one of its origins once more, by way of
+// an origin that is listed behind it. Copies from elsewhere (External) are not followed.
 func (s *State) Circular(acc string, c *api.StreamConfig) bool {
-	seen := map[string]bool{c.Name: true}
-	var again func(*api.StreamConfig) bool
-	again = func(of *api.StreamConfig) bool {
-		origins := of.Sources
-		if of.Mirror != nil {
-			origins = []*api.StreamSource{of.Mirror}
+	forbidden := map[string]bool{c.Name: true}
+	for o := range origins(c, c) {
+		if o == c.Name || s.descends(acc, o, c, forbidden, make(map[string]bool)) {
+			return true
 		}
-		for _, o := range origins {
+		forbidden[o] = true
+	}
+	return false
+}
+
+// descends reports whether a stream gets messages, that c would take, from one of
+// others. It looks at each stream once, which seen is for.
+func (s *State) descends(acc, name string, c *api.StreamConfig, others, seen map[string]bool) bool {
+	st := s.Stream(acc, name)
+	if st == nil || seen[name] {
+		return false
+	}
+	seen[name] = true
+	for o := range origins(st.Config, c) {
+		if others[o] || s.descends(acc, o, c, others, seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// origins gives the names of the streams that of copies, as far as c could get their
+// messages by it.
+func origins(of, c *api.StreamConfig) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		list := of.Sources
+		if of.Mirror != nil {
+			list = []*api.StreamSource{of.Mirror}
+		}
+		for _, o := range list {
 			apart := o.FilterSubject != "" && len(c.Subjects) > 0 && !api.OverlapAny(c.Subjects, []string{o.FilterSubject})
 			if o.External != nil || apart || len(o.SubjectTransforms) > 0 {
 				continue
 			}
-			if seen[o.Name] {
-				return true
-			}
-			seen[o.Name] = true
-			if st := s.Stream(acc, o.Name); st != nil && again(st.Config) {
-				return true
+			if !yield(o.Name) {
+				return
 			}
 		}
-		return false
 	}
-	return again(c)
 }
 
 // reserve adds what a stream reserves to its account's sum, or with sign -1 takes

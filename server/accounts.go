@@ -19,7 +19,7 @@ type accounts struct {
 // configured returns the accounts that opts asks for. Accounts that exist, in
 // a, stay the same and get their new configuration when it is applied. a may be
 // nil.
-func (a *accounts) configured(opts *options.Options) (*accounts, error) {
+func (a *accounts) configured(opts *options.Options, s *sharing) (*accounts, error) {
 	next := &accounts{byName: make(map[string]*account.Account)}
 	global := &options.Account{Name: account.GlobalName, Limits: noLimits, Mappings: opts.Mappings}
 	all := append([]*options.Account{global}, opts.Accounts...)
@@ -30,7 +30,7 @@ func (a *accounts) configured(opts *options.Options) (*accounts, error) {
 		if next.byName[cfg.Name] != nil {
 			continue // the system account, if it is configured
 		}
-		acc := account.New(cfg.Name)
+		acc := account.NewWithClock(cfg.Name, s.clock)
 		if a != nil && a.byName[cfg.Name] != nil {
 			acc = a.byName[cfg.Name]
 		}
@@ -50,7 +50,7 @@ func (a *accounts) configured(opts *options.Options) (*accounts, error) {
 		next.pending = append(next.pending, func() { acc.Configure(limits, mapper, trace) })
 	}
 	next.system = next.byName[opts.SystemAccountName()]
-	return next, nil
+	return next, next.share(opts, a, s)
 }
 
 var noLimits = options.AccountLimits{MaxConn: -1, MaxSubs: -1, MaxPayload: -1, MaxLeafs: -1}

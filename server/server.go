@@ -172,7 +172,7 @@ func (s *Server) prepare(opts *options.Options) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	accs, err := s.accounts.Load().configured(opts)
+	accs, err := s.accounts.Load().configured(opts, s.sharing())
 	if err != nil {
 		return nil, err
 	}

@@ -17,9 +17,17 @@ type passage struct {
 type crossing interface {
 	// appendSubject appends the subject that messages have over there.
 	appendSubject(dst, subject []byte) []byte
-	// cross delivers a message over there, and reports whether somebody got it. If it
-	// is traced, tr is told.
-	cross(f *Fanout, subject []byte, m *Message, tr *tracing) bool
+	// cross delivers a message over there to who listens to a subject, and reports
+	// whether somebody got it.
+	cross(f *Fanout, subject []byte, m *Message, how manner) bool
+}
+
+// manner is how a message is delivered.
+type manner struct {
+	// forwarded messages keep their own subject: see Fanout.Forward.
+	forwarded bool
+	// trace is nil unless the message is traced.
+	trace *tracing
 }
 
 // maxHops bounds how often a message goes into another account. No configuration
@@ -58,11 +66,14 @@ func (f *Fanout) there(acc *Account) *abroad {
 	return g
 }
 
-// enter makes the message that goes on from another account, with a subject here. Its
-// reply is left out. It ends with leave.
-func (g *abroad) enter(m *Message, from *Account, subject []byte) *Message {
+// enter makes the message that goes on from another account to a subject here, which
+// it has unless it was forwarded. Its reply is left out. It ends with leave.
+func (g *abroad) enter(m *Message, from *Account, subject []byte, forwarded bool) *Message {
 	g.subject = append(g.subject[:0], subject...)
 	g.msg = Message{Subject: g.subject, Body: m.Body, HeaderLen: m.HeaderLen, From: m.From, origin: m.origin, hops: m.hops + 1}
+	if forwarded {
+		g.msg.Subject = m.Subject
+	}
 	if g.msg.origin == nil {
 		g.msg.origin = from
 	}
@@ -79,16 +90,16 @@ func (g *abroad) leave() {
 	}
 }
 
-// deliverTo is Deliver, or Trace if the message is traced.
-func (g *abroad) deliverTo(r *Routes, m *Message, tr *tracing) bool {
-	if tr != nil {
-		return g.trace(r, m, tr) > 0
+// pass delivers a message that has entered.
+func (g *abroad) pass(r *Routes, how manner) bool {
+	if how.trace != nil {
+		return g.trace(r, &g.msg, how.trace) > 0
 	}
-	return g.Deliver(r, m) > 0
+	return g.deliverAll(r, &g.msg, how.forwarded) > 0
 }
 
-// requestor describes who has published a message.
-func (m *Message) requestor(in *Account) event.ClientInfo {
+// sender describes who has published a message.
+func (m *Message) sender(in *Account) event.ClientInfo {
 	if m.From != nil {
 		return m.From.Receiver.Info()
 	}

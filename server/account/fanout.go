@@ -213,7 +213,7 @@ func (f *Fanout) deliverInside(rt *route, m *Message, forwarded bool) bool {
 	sub := rt.sub
 	switch {
 	case sub.Handler == nil:
-		if !sub.passage.cross.cross(f, rt.prefix, m, nil) {
+		if !sub.passage.cross.cross(f, rt.prefix, m, manner{forwarded: forwarded}) {
 			return false
 		}
 	case rt.shadow != nil && !forwarded:

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -116,30 +115,13 @@ type Latency struct {
 
 // NewServiceImport makes an import of a service that another account offers under a
 // pattern, and that is called as to says here. The error is that of
-// subject.NewImportTransform.
+// subject.NewRequestTransform.
 func NewServiceImport(account *Account, pattern, to string) (*ServiceImport, error) {
-	if !subject.IsValid(pattern) {
-		return nil, subject.ErrInvalidSubject
-	}
-	im := &ServiceImport{To: account}
-	if !subject.HasWildcard(pattern) {
-		// All that is asked here is one thing there.
-		there, err := subject.NewTransform(to, pattern)
-		if err != nil {
-			return nil, err
-		}
-		im.local, im.there = to, there
-		return im, nil
-	}
-	here, err := subject.NewImportTransform(pattern, to)
+	there, err := subject.NewRequestTransform(to, pattern)
 	if err != nil {
 		return nil, err
 	}
-	if im.there, err = here.Reverse(); err != nil {
-		return nil, err
-	}
-	im.local = im.there.Source()
-	return im, nil
+	return &ServiceImport{To: account, local: there.Source(), there: there}, nil
 }
 
 // same tells whether two imports do the same.
@@ -157,35 +139,73 @@ func (im *ServiceImport) same(other *ServiceImport) bool {
 
 // Import sets what the account takes over from others, in place of what it took over
 // before. It takes effect at once, for the subscriptions that there are too.
-// Requests that are under way still get their responses. The error is
-// subject.ErrInvalidSubject, for an import of nothing.
-func (a *Account) Import(im Imports) error {
+// Requests that are under way still get their responses.
+func (a *Account) Import(im Imports) {
 	a.importing.Lock()
-	changed, err := a.importLocked(&im)
+	changed := a.importLocked(&im)
 	a.importing.Unlock()
-	for _, c := range changed {
-		c.in.watchers.tell(c.subject)
-	}
-	return err
+	tellAll(changed)
 }
 
-// interestChange is that of an account's interest in a subject.
+// interestChange is that of an account's interest in a subject. Whoever watches is
+// told when no lock is held any more.
 type interestChange struct {
 	in      *Account
 	subject string
 }
 
-func (a *Account) importLocked(im *Imports) (changed []interestChange, err error) {
+func tellAll(changed []interestChange) {
+	for _, c := range changed {
+		c.in.watchers.tell(c.subject)
+	}
+}
+
+func (a *Account) importLocked(im *Imports) (changed []interestChange) {
 	old := a.imports.Load()
 	if old == nil {
 		if len(im.Streams)+len(im.Services) == 0 {
-			return nil, nil
+			return nil
 		}
 		old = &Imports{}
 		a.services = make(map[*ServiceImport]*Subscription)
 		a.shadows = make(map[*Subscription][]*Subscription)
 	}
-	// What stays the same stays in place, with all that hangs on it.
+	next := im.keeping(old)
+	// From now on who subscribes goes by the new ones.
+	a.imports.Store(next)
+	for im, sub := range a.services {
+		if !slices.Contains(next.Services, im) {
+			sub.Close()
+			a.subs.Remove(sub.Subject, "", sub)
+			delete(a.services, im)
+			changed = append(changed, interestChange{a, sub.Subject})
+		}
+	}
+	for _, im := range next.Services {
+		if a.services[im] == nil {
+			sub := &Subscription{Subject: im.local, SID: "import", passage: &passage{cross: im}}
+			a.mustInsert(sub)
+			a.services[im] = sub
+			changed = append(changed, interestChange{a, sub.Subject})
+		}
+	}
+	if slices.Equal(old.Streams, next.Streams) {
+		return changed
+	}
+	for s := range a.shadows {
+		// Those that leave meanwhile are no longer in the index.
+		changed = append(changed, a.shadowLocked(s)...)
+	}
+	a.subs.All(func(_, _ string, s *Subscription) bool {
+		changed = append(changed, a.shadowLocked(s)...)
+		return true
+	})
+	return changed
+}
+
+// keeping returns the imports, with those of old in place of what is the same: they
+// stay, with all that hangs on them.
+func (im *Imports) keeping(old *Imports) *Imports {
 	next := &Imports{}
 	for _, s := range im.Streams {
 		if i := slices.IndexFunc(old.Streams, s.same); i >= 0 {
@@ -199,40 +219,15 @@ func (a *Account) importLocked(im *Imports) (changed []interestChange, err error
 		}
 		next.Services = append(next.Services, s)
 	}
-	// From now on who subscribes goes by the new ones.
-	a.imports.Store(next)
-	var errs []error
-	for im, sub := range a.services {
-		if !slices.Contains(next.Services, im) {
-			sub.Close()
-			a.subs.Remove(sub.Subject, "", sub)
-			delete(a.services, im)
-			changed = append(changed, interestChange{a, sub.Subject})
-		}
+	return next
+}
+
+// mustInsert adds a subscription of the account's own, whose subject was checked when
+// it was made.
+func (a *Account) mustInsert(s *Subscription) {
+	if err := a.subs.Insert(s.Subject, s.Queue, s); err != nil {
+		panic(fmt.Sprintf("account: own subscription to %q: %v", s.Subject, err))
 	}
-	for _, im := range next.Services {
-		if a.services[im] != nil {
-			continue
-		}
-		sub := &Subscription{Subject: im.local, SID: "import", passage: &passage{cross: im}}
-		if err := a.subs.Insert(sub.Subject, "", sub); err != nil {
-			errs = append(errs, fmt.Errorf("import of %q from account %q: %w", im.local, im.To.name, err))
-			continue
-		}
-		a.services[im] = sub
-		changed = append(changed, interestChange{a, sub.Subject})
-	}
-	if !slices.Equal(old.Streams, next.Streams) {
-		for s := range a.shadows {
-			// Those that leave meanwhile are no longer in the index.
-			changed = append(changed, a.shadowLocked(s)...)
-		}
-		a.subs.All(func(_, _ string, s *Subscription) bool {
-			changed = append(changed, a.shadowLocked(s)...)
-			return true
-		})
-	}
-	return changed, errors.Join(errs...)
 }
 
 // ImportsService tells whether requests to some subject that the pattern matches go to

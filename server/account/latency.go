@@ -72,9 +72,9 @@ func (ms *measurement) answered(at time.Time, responder *event.ClientInfo) {
 }
 
 // end reports a request without response.
-func (ms *measurement) end(status int, responder *event.ClientInfo) {
+func (ms *measurement) end(status int) {
 	if ms != nil {
-		ms.report(&event.ServiceLatency{Status: status, Description: event.LatencyText(status), Responder: responder}, ms.im.To.clock.Now())
+		ms.report(&event.ServiceLatency{Status: status, Description: event.LatencyText(status)}, ms.im.To.clock.Now())
 	}
 }
 

@@ -2,11 +2,9 @@ package account
 
 import (
 	"bytes"
-	"cmp"
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/clock"
@@ -24,12 +22,11 @@ import (
 // bound the one goes that was not used for the longest time.
 type responses struct {
 	acc *Account
-	// open is set when the account listens to prefix.
-	open atomic.Bool
 	// prefix is "_R_.prefix." and does not change.
 	prefix string
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// pending is nil until the first, from when on the account listens to prefix.
 	pending map[token]*response
 	// replies are the answers that those who got an answer are asked for in turn.
 	replies queue
@@ -100,6 +97,7 @@ func (rs *responses) expect(q *queue, r *response) *response {
 	rs.mu.Lock()
 	if rs.pending == nil {
 		rs.pending = make(map[token]*response)
+		rs.acc.mustInsert(&Subscription{Subject: rs.prefix + ">", SID: "import", passage: &passage{cross: rs}})
 	}
 	for r.token = randomToken(); rs.pending[r.token] != nil; {
 		r.token = randomToken()
@@ -119,25 +117,11 @@ func (rs *responses) expect(q *queue, r *response) *response {
 		}
 	}
 	rs.mu.Unlock()
-	if !rs.open.Load() {
-		rs.listen()
-	}
 	if evicted != nil {
-		evicted.measured.end(event.LatencyTimeout, nil)
+		evicted.measured.end(event.LatencyTimeout)
 	}
 	r.measured.watch(rs, r)
 	return r
-}
-
-// listen begins to take answers in.
-func (rs *responses) listen() {
-	if !rs.open.CompareAndSwap(false, true) {
-		return
-	}
-	sub := &Subscription{Subject: rs.prefix + ">", SID: "import", passage: &passage{cross: rs}}
-	if err := rs.acc.subs.Insert(sub.Subject, "", sub); err != nil {
-		panic("account: a reply subject is invalid: " + err.Error())
-	}
 }
 
 // appendReply appends the reply subject of a record.
@@ -145,7 +129,7 @@ func (rs *responses) appendReply(dst []byte, r *response) []byte {
 	return append(append(dst, rs.prefix...), r.token[:]...)
 }
 
-// find returns the record of a reply subject without prefix.
+// findLocked returns the record of a reply subject without prefix, or nil.
 func (rs *responses) findLocked(tok string) *response {
 	if len(tok) != len(token{}) {
 		return nil
@@ -174,7 +158,7 @@ func (rs *responses) drop(r *response, status int) {
 	there := rs.removeLocked(r)
 	rs.mu.Unlock()
 	if there {
-		r.measured.end(status, nil)
+		r.measured.end(status)
 	}
 }
 
@@ -201,15 +185,17 @@ func (rs *responses) expire(q *queue) {
 	}
 	rs.mu.Unlock()
 	for _, r := range over {
-		r.measured.end(event.LatencyTimeout, nil)
+		r.measured.end(event.LatencyTimeout)
 	}
 }
 
 // appendSubject implements crossing. The subject tells which record it is.
-func (rs *responses) appendSubject(dst, subj []byte) []byte { return append(dst, subj[len(rs.prefix):]...) }
+func (rs *responses) appendSubject(dst, subj []byte) []byte {
+	return append(dst, subj[len(rs.prefix):]...)
+}
 
 // cross implements crossing: it takes an answer to who asked.
-func (rs *responses) cross(f *Fanout, tok []byte, m *Message, tr *tracing) bool {
+func (rs *responses) cross(f *Fanout, tok []byte, m *Message, how manner) bool {
 	if m.hops >= maxHops {
 		return false
 	}
@@ -220,24 +206,38 @@ func (rs *responses) cross(f *Fanout, tok []byte, m *Message, tr *tracing) bool 
 		rs.mu.Unlock()
 		return false
 	}
-	if r.kind == Singleton || len(m.Body) == len(proto.CRLF) {
+	switch {
+	case how.trace != nil && how.trace.only:
+	case r.kind == Singleton || len(m.Body) == len(proto.CRLF):
 		rs.removeLocked(r)
-	} else {
+	default:
 		r.last = arrived
 		r.queue.remove(r)
 		r.queue.push(r)
 	}
 	rs.mu.Unlock()
+	reply := []byte(r.reply)
 	g := f.there(r.to)
-	out := g.enter(m, f.acc, []byte(r.reply))
+	out := g.enter(m, f.acc, reply, how.forwarded)
 	defer g.leave()
-	to := g.Routes(out.Subject)
+	to := g.Routes(reply)
 	if to.None() {
-		rs.drop(r, event.LatencyGone) // nobody waits any more
+		// Nobody waits any more.
+		rs.drop(r, event.LatencyGone)
+		r.measured.end(event.LatencyGone)
 		return false
 	}
+	if tr := how.trace; tr != nil {
+		tr.to.Service(r.to, m.Subject, reply)
+		if !r.traced {
+			if tr.only {
+				return true
+			}
+			how.trace = nil
+		}
+	}
 	switch {
-	case len(m.Reply) == 0:
+	case len(m.Reply) == 0 || how.trace != nil && how.trace.only:
 	case bytes.HasPrefix(m.Reply, []byte(ackPrefix)):
 		out.Reply = m.Reply
 	default:
@@ -247,18 +247,9 @@ func (rs *responses) cross(f *Fanout, tok []byte, m *Message, tr *tracing) bool 
 		}))
 		out.Reply = g.reply
 	}
-	if tr != nil {
-		tr.to.Service(r.to, m.Subject, out.Subject)
-		if !r.traced {
-			if tr.only {
-				return true
-			}
-			tr = nil
-		}
-	}
-	delivered := g.deliverTo(to, out, tr)
+	delivered := g.pass(to, how)
 	if r.measured != nil {
-		responder := m.requestor(f.acc)
+		responder := m.sender(f.acc)
 		r.measured.answered(arrived, &responder)
 	}
 	return delivered
@@ -289,6 +280,3 @@ func (q *queue) remove(r *response) {
 	r.prev, r.next = nil, nil
 	q.len--
 }
-
-// threshold is how long the service may take for a response.
-func (im *ServiceImport) threshold() time.Duration { return cmp.Or(im.Threshold, DefaultThreshold) }

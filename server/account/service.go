@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 
 	"github.com/nats-lite/nats-lite/server/event"
@@ -10,66 +11,75 @@ import (
 )
 
 // appendSubject implements crossing.
-func (im *ServiceImport) appendSubject(dst, subj []byte) []byte { return im.there.Apply(dst, subj, nil) }
+func (im *ServiceImport) appendSubject(dst, subj []byte) []byte {
+	return im.there.Apply(dst, subj, nil)
+}
 
 // cross implements crossing: it takes a request to those who offer the service.
-func (im *ServiceImport) cross(f *Fanout, to []byte, m *Message, tr *tracing) bool {
+func (im *ServiceImport) cross(f *Fanout, to []byte, m *Message, how manner) bool {
 	if m.hops >= maxHops {
 		return false
 	}
 	g := f.there(im.To)
-	out := g.enter(m, f.acc, to)
+	out := g.enter(m, f.acc, to, how.forwarded)
 	defer g.leave()
-	if tr != nil {
-		tr.to.Service(im.To, m.Subject, out.Subject)
+	if how.trace != nil {
+		how.trace.to.Service(im.To, m.Subject, to)
 	}
-	if mapper := im.To.Mapper(); mapper != nil {
+	if mapper := im.To.Mapper(); mapper != nil && !how.forwarded {
 		mapped, outcome := mapper.Map(nil, out.Subject, g.Random)
 		switch outcome {
 		case subject.Mapped:
-			out.Subject = mapped
+			out.Subject, to = mapped, mapped
 		case subject.Dropped:
 			return false
 		}
 	}
-	r := g.Routes(out.Subject)
-	if tr != nil && !im.AllowTrace {
+	r := g.Routes(to)
+	if how.trace != nil && !im.AllowTrace {
 		// How it goes on is not for others to see.
-		if tr.only {
+		if how.trace.only {
 			return !r.None()
 		}
-		g.untraced, tr = true, nil
+		g.untraced, how.trace = true, nil
 	}
-	if tr != nil && tr.only {
-		return g.trace(r, out, tr) > 0
+	if how.trace != nil && how.trace.only {
+		return g.pass(r, how)
 	}
-	who := m.requestor(f.acc)
-	if f.acc.name != who.Account {
-		who.Service = f.acc.name
-	}
-	if !im.Share {
-		who = who.Brief()
-	}
+	who := im.requestor(f, m)
 	measured := im.measure(g, m, &who)
 	if r.None() {
-		measured.end(event.LatencyUnavailable, nil)
+		measured.end(event.LatencyUnavailable)
 		return false
 	}
 	g.describe(out, &who)
 	if len(m.Reply) == 0 {
-		measured.end(event.LatencyBadRequest, nil)
-		return g.deliverTo(r, out, tr)
+		measured.end(event.LatencyBadRequest)
+		return g.pass(r, how)
 	}
 	waiting := im.To.responses.expect(&im.waiting, &response{
-		to: f.acc, reply: string(m.Reply), kind: im.Response, threshold: im.threshold(), measured: measured, traced: im.AllowTrace,
+		to: f.acc, reply: string(m.Reply), kind: im.Response, threshold: cmp.Or(im.Threshold, DefaultThreshold),
+		measured: measured, traced: im.AllowTrace,
 	})
 	g.reply = im.To.responses.appendReply(g.reply[:0], waiting)
 	out.Reply = g.reply
-	if g.deliverTo(r, out, tr) {
+	if g.pass(r, how) {
 		return true
 	}
 	im.To.responses.drop(waiting, event.LatencyUnavailable)
 	return false
+}
+
+// requestor is what the service is told of who asks.
+func (im *ServiceImport) requestor(f *Fanout, m *Message) event.ClientInfo {
+	who := m.sender(f.acc)
+	if f.acc.name != who.Account {
+		who.Service = f.acc.name
+	}
+	if !im.Share {
+		return who.Brief()
+	}
+	return who
 }
 
 // describe puts the header that tells who asks into a message, in place of one that

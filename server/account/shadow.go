@@ -1,6 +1,8 @@
 package account
 
 import (
+	"slices"
+
 	"github.com/nats-lite/nats-lite/server/subject"
 	"github.com/nats-lite/nats-lite/server/sublist"
 )
@@ -28,9 +30,7 @@ func (a *Account) shadow(subs ...*Subscription) {
 		changed = append(changed, a.shadowLocked(s)...)
 	}
 	a.importing.Unlock()
-	for _, c := range changed {
-		c.in.watchers.tell(c.subject)
-	}
+	tellAll(changed)
 }
 
 func (a *Account) shadowLocked(s *Subscription) (changed []interestChange) {
@@ -48,7 +48,7 @@ func (a *Account) shadowLocked(s *Subscription) (changed []interestChange) {
 	var have []*Subscription
 	gone := make(map[*Account][]sublist.Item[*Subscription])
 	for _, sh := range had {
-		if contains(wanted, sh.passage.stream) {
+		if slices.Contains(wanted, sh.passage.stream) {
 			have = append(have, sh)
 			continue
 		}
@@ -61,7 +61,7 @@ func (a *Account) shadowLocked(s *Subscription) (changed []interestChange) {
 	}
 	kept := len(have)
 	for _, im := range wanted {
-		if hasShadow(have[:kept], im) {
+		if slices.ContainsFunc(have[:kept], func(sh *Subscription) bool { return sh.passage.stream == im }) {
 			continue
 		}
 		local, ok := subject.Intersect(s.Subject, im.local)
@@ -72,9 +72,7 @@ func (a *Account) shadowLocked(s *Subscription) (changed []interestChange) {
 			Subject: im.here.ApplyString(local, nil), Queue: s.Queue, SID: s.SID, Target: s.Target,
 			passage: &passage{of: s, stream: im, account: a},
 		}
-		if err := im.From.subs.Insert(sh.Subject, sh.Queue, sh); err != nil {
-			panic("account: the subject of a shadow is invalid: " + sh.Subject)
-		}
+		im.From.mustInsert(sh)
 		have = append(have, sh)
 		changed = append(changed, interestChange{im.From, sh.Subject})
 	}
@@ -84,24 +82,6 @@ func (a *Account) shadowLocked(s *Subscription) (changed []interestChange) {
 		a.shadows[s] = have
 	}
 	return changed
-}
-
-func contains(list []*StreamImport, im *StreamImport) bool {
-	for _, other := range list {
-		if other == im {
-			return true
-		}
-	}
-	return false
-}
-
-func hasShadow(list []*Subscription, im *StreamImport) bool {
-	for _, sh := range list {
-		if sh.passage.stream == im {
-			return true
-		}
-	}
-	return false
 }
 
 // Owner is the subscription that gets the messages, and its account, if that is

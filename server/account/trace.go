@@ -54,7 +54,7 @@ func (f *Fanout) trace(r *Routes, m *Message, tr *tracing) (delivered int) {
 // try delivers to one subscription, and reports whether that may have the message.
 func (f *Fanout) try(rt *route, m *Message, tr *tracing) bool {
 	if cross := rt.crossing(); cross != nil {
-		if rt.sub.closed.Load() || !cross.cross(f, rt.prefix, m, tr) {
+		if rt.sub.closed.Load() || !cross.cross(f, rt.prefix, m, manner{trace: tr}) {
 			return false
 		}
 		if !tr.only {

@@ -79,8 +79,12 @@ func (t *tenant) alias(from, to string) *account.Subscription {
 	}}
 }
 
-// refuse answers the requests of an account that may not use JetStream.
+// refuse answers the requests of an account that may not use JetStream, unless it uses
+// that of another account by the same name.
 func refuse(a *account.Account) error {
+	if a.ImportsService(api.Prefix + ".>") {
+		return nil
+	}
 	return a.Subscribe(&account.Subscription{Subject: api.Prefix + ".>", Handler: func(m *account.Message) {
 		call, ok := api.Parse(string(m.Subject))
 		if !ok || len(m.Reply) == 0 {
@@ -97,7 +101,7 @@ func (t *tenant) close() { t.account.UnsubscribeAll(t.subs) }
 
 // listening reports whether anybody listens to a subject.
 func (t *tenant) listening(subject string) bool {
-	return t.account.Interest().HasInterest([]byte(subject))
+	return t.account.HasInterest(subject)
 }
 
 // hears is listening for the members of a queue group, if one is given.

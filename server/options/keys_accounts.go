@@ -21,12 +21,15 @@ var accountBlock = newBlock(blockAccount, unknownField, []row[Account]{
 	{"mappings maps", mappingsBlock(func(a *Account) *[]Mapping { return &a.Mappings })},
 	{"msg_trace trace_dest", setAccountTrace},
 	{"jetstream", setAccountJetStream},
+	{"exports", setExports},
+	{"imports", setImports},
 })
 
 // setAccounts takes a map of account blocks, or an array of names of accounts
 // that have nothing but their name. Names keep their case.
 func setAccounts(d *decoder, e *conf.Entry, o *Options) {
 	o.Accounts = nil
+	before := len(d.problems.Errors)
 	switch e.Value.Kind {
 	case conf.KindArray:
 		for _, v := range e.Value.List {
@@ -48,6 +51,12 @@ func setAccounts(d *decoder, e *conf.Entry, o *Options) {
 		}
 	default:
 		d.fail(e.Pos, "Expected accounts to be a map/struct or an array, got %v", e.Value.Kind)
+	}
+	if len(d.problems.Errors) == before {
+		// What is wrong with an account makes others wrong, too.
+		for _, err := range sharingErrors(o) {
+			d.fail(e.Pos, "%v", err)
+		}
 	}
 }
 

@@ -173,6 +173,8 @@ type Account struct {
 	// to; "" is nowhere. TraceSampling is in percent, 1 to 100.
 	TraceDest     string
 	TraceSampling int
+	Exports       []*Export
+	Imports       []*Import
 	// JetStream is nil if the account may not use it (see
 	// Options.JetStreamAccounts for the global account).
 	JetStream *AccountJetStream

@@ -305,8 +305,6 @@ func TestUnsupported(t *testing.T) {
 		{"", "ocsp_cache: false"},
 		{"", "ocsp_cache { type: none }"},
 		{blockJetStream, "tpm {}"},
-		{blockAccount, "exports: []"},
-		{blockAccount, "imports: []"},
 	} {
 		if _, _, err := FromBytes([]byte(at(test.block, test.text)), "f.conf"); err != nil {
 			t.Errorf("%s: %v", test.text, err)

@@ -40,8 +40,6 @@ var unsupportedKeys = []unsupportedKey{
 	{"", "resolver_pinned_accounts", operatorMode, nil},
 	{"", "default_sentinel", operatorMode, nil},
 	{blockAuthorization, "auth_callout auth_hook", "auth callout", nil},
-	{blockAccount, "exports", "sharing subjects between accounts", emptyArray},
-	{blockAccount, "imports", "sharing subjects between accounts", emptyArray},
 
 	{"", "ocsp", ocsp, ocspOff},
 	{"", "ocsp_cache", ocsp, ocspCacheOff},
@@ -109,10 +107,6 @@ func errUnsupported(feature string) error {
 
 func intIs(n int64) func(*conf.Value) (bool, error) {
 	return func(v *conf.Value) (bool, error) { return v.Kind == conf.KindInt && v.Int == n, nil }
-}
-
-func emptyArray(v *conf.Value) (bool, error) {
-	return v.Kind == conf.KindArray && len(v.List) == 0, nil
 }
 
 func emptyMap(v *conf.Value) (bool, error) {

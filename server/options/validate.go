@@ -30,6 +30,7 @@ func (o *Options) Validate() error {
 		checkSystemAccount,
 		checkProxies,
 		checkMappings,
+		checkSharing,
 		checkJetStream,
 	} {
 		errs = append(errs, check(o))

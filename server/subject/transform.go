@@ -96,6 +96,24 @@ func NewImportTransform(source, dest string) (*Transform, error) {
 	return t, nil
 }
 
+// NewRequestTransform makes the transform that takes requests to what local calls
+// them to those below pattern. local stands for the wildcards of the pattern as the
+// destination of [NewImportTransform] does; but where the pattern has none, all that
+// local matches is one thing.
+func NewRequestTransform(local, pattern string) (*Transform, error) {
+	if !IsValid(pattern) {
+		return nil, ErrInvalidSubject
+	}
+	if !HasWildcard(pattern) {
+		return NewTransform(local, pattern)
+	}
+	back, err := NewImportTransform(pattern, local)
+	if err != nil {
+		return nil, err
+	}
+	return back.Reverse()
+}
+
 // Source is the pattern of the subjects that t applies to.
 func (t *Transform) Source() string { return t.source }
 

@@ -163,9 +163,14 @@ func accountName(a *account.Account) string {
 }
 
 func subOf(acc string, s *account.Subscription) monitor.Sub {
+	subject := s.Subject
+	s, in := s.Owner()
+	if in != nil {
+		acc = in.Name()
+	}
 	out := monitor.Sub{
 		Account: acc,
-		Subject: s.Subject,
+		Subject: subject,
 		Queue:   s.Queue,
 		SID:     s.SID,
 		Msgs:    s.Delivered(),

@@ -24,6 +24,8 @@ type responses struct {
 	acc *Account
 	// prefix is "_R_.prefix." and does not change.
 	prefix string
+	// most is maxWaiting, but in tests.
+	most int
 
 	mu sync.Mutex
 	// pending is nil until the first, from when on the account listens to prefix.
@@ -86,7 +88,7 @@ const maxWaiting = 1 << 16
 
 func newResponses(a *Account) *responses {
 	t := randomToken()
-	return &responses{acc: a, prefix: replyPrefix + string(t[:]) + "."}
+	return &responses{acc: a, prefix: replyPrefix + string(t[:]) + ".", most: maxWaiting}
 }
 
 // expect makes a record.
@@ -103,7 +105,7 @@ func (rs *responses) expect(q *queue, r *response) *response {
 		r.token = randomToken()
 	}
 	rs.pending[r.token] = r
-	if q.len >= maxWaiting {
+	if q.len >= rs.most {
 		evicted = q.head
 		rs.removeLocked(evicted)
 	}

@@ -1,10 +1,13 @@
 package account
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nats-lite/nats-lite/server/event"
+	"github.com/nats-lite/nats-lite/server/proto"
 )
 
 // tracer hears of deliveries within the account alone.
@@ -138,5 +141,90 @@ func TestNobodyListens(t *testing.T) {
 	}
 	if f.Flush() != nil || f.Staged() != 0 || f.Account().Name() != "A" {
 		t.Error("something was staged")
+	}
+}
+
+// steps are what a trace says, a line for each thing.
+type steps []string
+
+func (s *steps) Delivered(sub *Subscription, in *Account, problem string) {
+	where := ""
+	if in != nil {
+		where = " in " + in.Name()
+	}
+	*s = append(*s, fmt.Sprintf("delivered to %s%s: %q", sub.SID, where, problem))
+}
+
+func (s *steps) Stream(to *Account, as []byte) {
+	*s = append(*s, fmt.Sprintf("stream to %s as %s", to.Name(), as))
+}
+
+func (s *steps) Service(to *Account, from, as []byte) {
+	*s = append(*s, fmt.Sprintf("service of %s from %s as %s", to.Name(), from, as))
+}
+
+// What does a trace tell of other accounts, where it may follow and where not?
+func TestTraceOverAccounts(t *testing.T) {
+	for _, allowed := range []bool{false, true} {
+		for _, only := range []bool{false, true} {
+			a, b := New("A"), New("B")
+			list := streams(t, a, "feed.*", "from.$1")
+			list.Streams[0].AllowTrace = allowed
+			list.Services = services(t, a, "svc", "ask").Services
+			list.Services[0].AllowTrace = allowed
+			b.Import(list)
+			server, reader := join(t, a, 1, "svc"), join(t, b, 2)
+			s := listen(t, b, reader.recorder, "from.*", "")
+			s.SID = "reader"
+
+			trace := func(p *party, subj, reply string) (int, string) {
+				var got steps
+				m := NewMessage(subj, []byte("x"), event.TraceDest, "trace")
+				m.Reply, m.From = []byte(reply), &p.Target
+				n := p.f.Trace(p.f.Routes(m.Subject), m, only, &got)
+				p.f.Flush()
+				return n, strings.Join(got, "\n")
+			}
+			want := "stream to B as from.x"
+			if allowed {
+				want += "\ndelivered to reader in B: \"\""
+			}
+			if n, got := trace(server, "feed.x", ""); n != 1 || got != want {
+				t.Errorf("allowed %v, only %v: %d: %s", allowed, only, n, got)
+			}
+			if got := len(reader.messages()); got == 1 == only {
+				t.Errorf("allowed %v, only %v: %d messages", allowed, only, got)
+			}
+
+			listen(t, b, reader.recorder, "inbox.1", "")
+			want = "service of A from ask as svc"
+			if allowed {
+				want += "\ndelivered to 1 in A: \"\""
+			}
+			if n, got := trace(reader, "ask", "inbox.1"); n != 1 || got != want {
+				t.Errorf("allowed %v, only %v: %d: %s", allowed, only, n, got)
+			}
+			requests := server.messages()
+			if only {
+				if len(requests) > 0 || waiting(a) > 0 {
+					t.Errorf("allowed %v: %d messages, %d wait", allowed, len(requests), waiting(a))
+				}
+				continue
+			}
+			dest := event.TraceDisabled
+			if allowed {
+				dest = "trace"
+			}
+			if got := string(proto.HeaderValue([]byte(requests[0].header), event.TraceDest)); got != dest {
+				t.Errorf("allowed %v: the trace goes to %q", allowed, got)
+			}
+			want = "service of B from " + requests[0].reply + " as inbox.1"
+			if allowed {
+				want += "\ndelivered to 1 in B: \"\""
+			}
+			if n, got := trace(server, requests[0].reply, ""); n != 1 || got != want || len(reader.messages()) != 1 {
+				t.Errorf("allowed %v: %d: %s", allowed, n, got)
+			}
+		}
 	}
 }

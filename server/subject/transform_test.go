@@ -318,3 +318,30 @@ func BenchmarkApply(b *testing.B) {
 		})
 	}
 }
+
+// What is asked for under a local name, and what it cannot be.
+func TestRequestTransform(t *testing.T) {
+	for _, tc := range []struct{ local, pattern, subject, want string }{
+		{"my.add", "svc.add", "my.add", "svc.add"},
+		{"z.$2.$1", "x.*.y.*", "z.1.2", "x.2.y.1"},
+		{"z.*.*", "x.*.y.*", "z.1.2", "x.1.y.2"},
+		{"dlc.>", "$JS.API.>", "dlc.a.b", "$JS.API.a.b"},
+		{"my.*", "svc", "my.thing", "svc"},
+	} {
+		tr, err := NewRequestTransform(tc.local, tc.pattern)
+		if err != nil {
+			t.Errorf("%s for %s: %v", tc.local, tc.pattern, err)
+			continue
+		}
+		if !tr.MatchString(tc.subject) || tr.ApplyString(tc.subject, nil) != tc.want {
+			t.Errorf("%s for %s: %s becomes %s", tc.local, tc.pattern, tc.subject, tr.ApplyString(tc.subject, nil))
+		}
+	}
+	for _, tc := range []struct{ local, pattern string }{
+		{"p", "v.*"}, {"p", "v.>"}, {"p.>", "v"}, {"p.$1", "v.*.*"}, {"p.{{left(1,2)}}.$1", "v.*.*"}, {"a..b", "v"}, {"a", "v..b"},
+	} {
+		if tr, err := NewRequestTransform(tc.local, tc.pattern); err == nil {
+			t.Errorf("%s for %s: %v", tc.local, tc.pattern, tr)
+		}
+	}
+}

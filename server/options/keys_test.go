@@ -29,7 +29,7 @@ type keyTest struct {
 	want func(*Options)
 }
 
-var keyTests = slices.Concat(jetStreamKeyTests, []keyTest{
+var keyTests = slices.Concat(jetStreamKeyTests, sharingKeyTests, []keyTest{
 	{`listen: 5000`, func(o *Options) { o.Port = 5000 }},
 	{`listen: "10.0.0.1:5000"`, func(o *Options) { o.Host, o.HTTPHost, o.Port = "10.0.0.1", "10.0.0.1", 5000 }},
 	{`listen: "[::1]:5000"`, func(o *Options) { o.Host, o.HTTPHost, o.Port = "::1", "::1", 5000 }},
@@ -284,6 +284,12 @@ func dump(o *Options) string {
 	}
 	for _, a := range o.Accounts {
 		fmt.Fprintf(&b, "\n  account %+v jetstream %+v", *a, a.JetStream)
+		for _, x := range a.Exports {
+			fmt.Fprintf(&b, "\n    export %+v latency %+v", *x, x.Latency)
+		}
+		for _, im := range a.Imports {
+			fmt.Fprintf(&b, "\n    import %+v", *im)
+		}
 	}
 	return b.String()
 }
@@ -401,6 +407,10 @@ func TestKeysAreTested(t *testing.T) {
 	check("permissions", slices.Collect(maps.Keys(permissionsBlock.rows)))
 	check("responses", slices.Collect(maps.Keys(responsesBlock.rows)))
 	check("account", slices.Collect(maps.Keys(accountBlock.rows)))
+	check("export", slices.Collect(maps.Keys(exportBlock.rows)))
+	check("latency", slices.Collect(maps.Keys(latencyBlock.rows)))
+	check("import", slices.Collect(maps.Keys(importBlock.rows)))
+	check("import source", slices.Collect(maps.Keys(sourceBlock.rows)))
 	check("limits", slices.Collect(maps.Keys(limitsBlock.rows)))
 	check("mapping", slices.Collect(maps.Keys(weightedBlock.rows)))
 	check("tls", slices.Collect(maps.Keys(tlsKeys.rows)))

@@ -15,7 +15,7 @@ type problemTest struct {
 	want       string
 }
 
-var problemTests = slices.Concat(jetStreamProblemTests, []problemTest{
+var problemTests = slices.Concat(jetStreamProblemTests, sharingProblemTests, []problemTest{
 	{"unknown key", "port: 1\nbogus: 1", `f.conf:2:1: unknown field "bogus"`},
 	{
 		"all problems at once, warnings first", "port: x\nbogus { a: 1 }\nping_interval: 5\nhost: 1",

@@ -166,6 +166,7 @@ func TestDiff(t *testing.T) {
 		{"authorization {users: [{user: a, password: b}]}", "authorization {users: [{user: a, password: c}]}", "authorization users", ReloadAuth},
 		{"", "accounts {A {}}", "accounts", ReloadAccounts | ReloadAuth},
 		{"accounts {A {}}", "accounts {A {limits {max_conn: 5}}}", "accounts", ReloadAccounts | ReloadAuth},
+		{"accounts {A {exports: [{stream: a}]}}", "accounts {A {exports: [{stream: b}]}}", "accounts", ReloadAccounts | ReloadAuth},
 		{"", "mappings {foo: bar}", "mappings", ReloadMappings},
 		{"", "proxies {trusted: [{key: " + userKey + "}]}", "proxies trusted keys", ReloadAuth},
 		{usersAC + "no_auth_user: a", "authorization {users: [{user: c}]}", "authorization users", ReloadAuth},

@@ -93,15 +93,8 @@ func (g *abroad) describe(m *Message, who *event.ClientInfo) {
 	b := g.body[:0]
 	if m.HeaderLen == 0 {
 		b = append(b, proto.HeaderLine...)
-	}
-	for line := range bytes.SplitAfterSeq(m.Header(), []byte(proto.CRLF)) {
-		name, _, _ := bytes.Cut(line, []byte(":"))
-		switch {
-		case len(line) <= len(proto.CRLF), bytes.EqualFold(name, []byte(event.RequestInfo)):
-		case g.untraced && bytes.EqualFold(name, []byte(event.TraceDest)):
-		default:
-			b = append(b, line...)
-		}
+	} else {
+		b = g.appendHeaders(b, m.Header())
 	}
 	b = append(append(b, event.RequestInfo...), ": "...)
 	b = append(append(b, info...), proto.CRLF...)
@@ -112,4 +105,25 @@ func (g *abroad) describe(m *Message, who *event.ClientInfo) {
 	n := len(b)
 	g.body = append(b, m.Body[m.HeaderLen:]...)
 	m.Body, m.HeaderLen = g.body, n
+}
+
+// appendHeaders appends those of a block that stay, each with its line end, though the
+// client may have left out the last one.
+func (g *abroad) appendHeaders(dst, block []byte) []byte {
+	first, more := len(dst), true
+	for more {
+		var line []byte
+		line, block, more = bytes.Cut(block, []byte(proto.CRLF))
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case len(dst) == first: // which says that this is a header block
+			dst = append(append(dst, line...), proto.CRLF...)
+		case len(line) == 0:
+			return dst
+		case bytes.EqualFold(name, []byte(event.RequestInfo)), g.untraced && bytes.EqualFold(name, []byte(event.TraceDest)):
+		default:
+			dst = append(append(dst, line...), proto.CRLF...)
+		}
+	}
+	return dst
 }

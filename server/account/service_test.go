@@ -498,3 +498,51 @@ func TestAbroadIsForgotten(t *testing.T) {
 		t.Error("a way is remembered that nothing goes")
 	}
 }
+
+// Whatever headers a request has, the service gets them all, and one about who asks.
+func FuzzDescribe(f *testing.F) {
+	for _, block := range []string{
+		"", "NATS/1.0\r\n\r\n", "NATS/1.0 503\r\nA: b\r\n\r\n", "NATS/1.0\r\nNats-Request-Info: {}\r\nA:\r\n\r\n", "NATS/1.0\r\nA: b", "NATS/1.0\r\n\r\nA: b\r\n\r\n", "\n\n", ":\r\n:",
+		"NATS/1.0\r\nnats-trace-dest: x\r\n\r\n", "Nats-Request-Info: x\r\nA: b\r\n\r\n", "\r\n\r\nA: b",
+	} {
+		f.Add(block, true)
+		f.Add(block, false)
+	}
+	f.Fuzz(func(t *testing.T, block string, untraced bool) {
+		m := &Message{Body: []byte(block + "payload\r\n"), HeaderLen: len(block)}
+		want := make(map[string]int)
+		proto.Headers(m.Header(), func(name, value []byte) bool {
+			want[strings.ToLower(string(name))+":"+string(value)]++
+			return true
+		})
+		for key := range want {
+			if strings.HasPrefix(key, "nats-request-info:") || untraced && strings.HasPrefix(key, "nats-trace-dest:") {
+				delete(want, key)
+			}
+		}
+		g := &abroad{untraced: untraced}
+		g.describe(m, &event.ClientInfo{Account: "B"})
+		if string(m.Payload()) != "payload" {
+			t.Fatalf("payload %q", m.Payload())
+		}
+		told := 0
+		proto.Headers(m.Header(), func(name, value []byte) bool {
+			switch key := strings.ToLower(string(name)) + ":" + string(value); {
+			case key == `nats-request-info:{"acc":"B"}`:
+				told++
+			case untraced && key == "nats-trace-dest:"+event.TraceDisabled:
+			default:
+				want[key]--
+			}
+			return true
+		})
+		if told != 1 {
+			t.Errorf("told %d times: %q", told, m.Header())
+		}
+		for key, n := range want {
+			if n > 0 {
+				t.Errorf("%q is missing in %q", key, m.Header())
+			}
+		}
+	})
+}

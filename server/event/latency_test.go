@@ -77,3 +77,18 @@ func TestServiceJSON(t *testing.T) {
 		}
 	}
 }
+
+// No header makes it fail, and what is found asks to be followed.
+func FuzzTracingHeaders(f *testing.F) {
+	for _, s := range []string{"1:2:3:1", "1", "0", "d", "a-b-1", "00-a-b-01", "", ":::", "---"} {
+		for _, name := range []string{"Uber-Trace-Id", "X-B3-Sampled", "b3", "traceparent", "X-B3-"} {
+			f.Add(name, s)
+		}
+	}
+	f.Fuzz(func(t *testing.T, name, value string) {
+		got := TracingHeaders(func(f func(name, value []byte) bool) { f([]byte(name), []byte(value)) })
+		if got != nil && (len(got) != 1 || !followed(got)) {
+			t.Errorf("%v", got)
+		}
+	})
+}

@@ -140,3 +140,53 @@ func BenchmarkFanoutManySubjects(b *testing.B) {
 		})
 	}
 }
+
+// What does a message cost that goes to another account? A stream has no more to do
+// than any; a request is written anew with who asks, and has its answer expected.
+func BenchmarkImport(b *testing.B) {
+	for _, kind := range []string{"none", "stream", "service", "request"} {
+		b.Run(kind, func(b *testing.B) {
+			from, to := New("A"), New("B")
+			subscriber, publisher := to, from
+			to.Import(streams(b, from, "orders.*", "from.orders.*"))
+			subj, pattern := "orders.created", "from.orders.*"
+			switch kind {
+			case "none":
+				subscriber, pattern = from, "orders.*"
+			case "service", "request":
+				to.Import(services(b, from, "orders.*", "ask.*"))
+				subscriber, publisher, subj, pattern = from, to, "ask.created", "orders.*"
+			}
+			s := &Subscription{Subject: pattern, SID: "1", Target: &Target{Receiver: sink{}}}
+			if kind == "request" {
+				answers := from.NewFanout(Config{Seed: 2})
+				answer := NewMessage("", []byte("answer"))
+				s = &Subscription{Subject: pattern, Handler: func(m *Message) {
+					answer.Subject = m.Reply
+					answers.Deliver(answers.Routes(m.Reply), answer)
+					answers.Flush()
+				}}
+				sinks(b, to, 1, "_INBOX.x.*", "")
+			}
+			if err := subscriber.Subscribe(s); err != nil {
+				b.Fatal(err)
+			}
+			self := &Target{Receiver: sink{}}
+			f := publisher.NewFanout(Config{Self: self, Seed: 1})
+			m := NewMessage(subj, bytes.Repeat([]byte("x"), 128))
+			m.From = self
+			if kind == "request" {
+				m.Reply = []byte("_INBOX.x.1")
+			}
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				if f.Deliver(f.Routes(m.Subject), m) != 1 {
+					b.Fatal("nobody got it")
+				}
+				if n%benchBatch == 0 {
+					f.Flush()
+				}
+			}
+		})
+	}
+}

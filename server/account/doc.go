@@ -2,9 +2,9 @@
 // published in it reaches them.
 //
 // An Account holds the interest (a sublist of Subscriptions) and the limits of
-// one tenant; nothing crosses from one account to another. A Subscription
-// belongs to a Target, which is the receiving end of a connection, or has a
-// Handler inside the server.
+// one tenant. Nothing crosses from one account to another but by an import. A
+// Subscription belongs to a Target, which is the receiving end of a connection, or
+// has a Handler inside the server.
 //
 // # Fan-out
 //
@@ -32,6 +32,27 @@
 //   - A subscription counts what it got when the publisher flushes, and from the
 //     moment that it has a maximum with each message. No publisher goes beyond a
 //     maximum that it can see.
+//
+// # Imports
+//
+// A subscription of an account that imports a stream has a shadow in the
+// exporting account, which publishers there find like any subscription. A service
+// import is a subscription that takes requests into another account:
+//
+//	importer B                              exporter A
+//	SUB from.x ◀─── the same target ─────── shadow of it at "x"  ◀── PUB x
+//	PUB ask r  ──▶ ServiceImport ─────────▶ svc, reply _R_.p.t ──▶ SUB svc
+//	SUB r      ◀─────────────── responses ◀── PUB _R_.p.t
+//
+// Where the answer to a request goes is in a record, of which there is a bounded
+// number for each import, and which lives for a bounded time. Fanouts for the other
+// accounts hang on that of the publisher and share its stages.
+//
+// Invariants:
+//   - A subscription has a shadow for each stream import of its account that
+//     overlaps it, from when Subscribe or Import returns until it is closed.
+//   - A message that came out of another account goes to no shadow.
+//   - A record is in its table and its queue, or in neither.
 //
 // # What a Fanout remembers
 //

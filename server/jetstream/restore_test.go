@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -629,6 +631,69 @@ func TestRestoreEveryError(t *testing.T) {
 	}
 	if outcomes["true true"] == 0 || outcomes["false false"] == 0 {
 		t.Errorf("outcomes %v", outcomes)
+	}
+}
+
+// When the power goes, at whatever operation of the disk, a restore is complete or was
+// never there; and it is complete once that was answered.
+func TestRestorePowerCuts(t *testing.T) {
+	type powerCut struct {
+		at       string
+		disk     *vfs.Mem
+		answered bool
+	}
+	var (
+		k    *kept
+		want string
+		mu   sync.Mutex
+		cuts []powerCut
+	)
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem())
+		r.fill(nil)
+		want, k = r.shape("S"), r.backup("S")
+		r.stop()
+		r = newRig(t, vfs.NewMem(), often)
+		answered, ops := false, 0
+		r.fs.SetInjector(errorfs.InjectorFunc(func(op errorfs.Op) errorfs.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			if ops++; op.Kind.Changes() && ops%3 == 0 {
+				w := ways[ops/3%len(ways)]
+				w.opts.Rand = rand.New(rand.NewPCG(uint64(ops), 1))
+				cuts = append(cuts, powerCut{fmt.Sprintf("operation %d, %v, %s", ops, op, w.how), r.disk.CrashClone(w.opts), answered})
+			}
+			return errorfs.Fault{}
+		}))
+		r.restore(k)
+		mu.Lock()
+		answered = true
+		mu.Unlock()
+		r.store("s.a", "later")
+		r.fs.SetInjector(nil)
+		r.stop()
+	})
+	complete := 0
+	for _, c := range cuts {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t, c.disk, tolerant)
+			defer r.stop()
+			synctest.Wait()
+			if r.e.assigned("A", "S") == nil {
+				if c.answered {
+					t.Errorf("%s: it is gone", c.at)
+				}
+				r.nothing()
+				return
+			}
+			complete++
+			if got := r.shape("S"); got != want && !c.answered {
+				t.Errorf("%s: %s", c.at, differ(got, want))
+			}
+		})
+	}
+	if complete == 0 || complete == len(cuts) {
+		t.Errorf("%d of %d cuts are behind the end", complete, len(cuts))
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // tracer hears of deliveries within the account alone.
 type tracer func(s *Subscription, problem string)
 
-func (f tracer) Delivered(s *Subscription, in *Account, problem string) {
+func (f tracer) Delivered(s *Subscription, _ *Message, in *Account, problem string) {
 	if in != nil {
 		problem += " in " + in.Name()
 	}
@@ -147,7 +147,7 @@ func TestNobodyListens(t *testing.T) {
 // steps are what a trace says, a line for each thing.
 type steps []string
 
-func (s *steps) Delivered(sub *Subscription, in *Account, problem string) {
+func (s *steps) Delivered(sub *Subscription, _ *Message, in *Account, problem string) {
 	where := ""
 	if in != nil {
 		where = " in " + in.Name()

@@ -42,12 +42,8 @@ func TestExplain(t *testing.T) {
 		} {
 			m := account.NewMessage(c.subject, []byte("hello"))
 			f := r.acc.NewFanout(account.Config{})
-			var got []traces.JetStream
-			f.Trace(f.Routes(m.Subject), m, true, func(s *account.Subscription, problem string) {
-				if s.Explain != nil {
-					got = append(got, s.Explain(m).(traces.JetStream))
-				}
-			})
+			var got explained
+			f.Trace(f.Routes(m.Subject), m, true, &got)
 			if len(got) != 1 || got[0].Time.IsZero() || got[0].Type != "js" {
 				t.Fatalf("%s: %+v", c.subject, got)
 			}
@@ -65,3 +61,14 @@ func TestExplain(t *testing.T) {
 		}
 	})
 }
+
+// explained is what those who explain say of a message that is traced.
+type explained []traces.JetStream
+
+func (e *explained) Delivered(s *account.Subscription, m *account.Message, _ *account.Account, _ string) {
+	if s.Explain != nil {
+		*e = append(*e, s.Explain(m).(traces.JetStream))
+	}
+}
+func (*explained) Stream(*account.Account, []byte)          {}
+func (*explained) Service(*account.Account, []byte, []byte) {}

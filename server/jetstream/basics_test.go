@@ -2,8 +2,10 @@ package jetstream
 
 import (
 	"testing"
+	"time"
 
 	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 )
 
@@ -27,6 +29,32 @@ func TestPublishAndConsume(t *testing.T) {
 		}
 		if in := r.consumerInfo("S", "C"); in.AckFloor.Stream != 3 || in.NumAckPending != 0 {
 			t.Errorf("%+v", in)
+		}
+	})
+}
+
+// Whoever has the acknowledgement of a message, and asks for what there is, gets it.
+func TestAcknowledgedIsThere(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem())
+		defer r.stop()
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}})
+		r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckNone})
+		got := r.newInbox()
+		defer got.close()
+		acks := &account.Subscription{Subject: "acks", Handler: func(*account.Message) {
+			r.send(subjectOf(api.OpConsumerNext, "S", "C"), got.sub.Subject, mustJSON(&api.PullRequest{Batch: 1, NoWait: true}))
+			time.Sleep(time.Millisecond) // it is answered before anything else happens
+		}}
+		if err := r.acc.Subscribe(acks); err != nil {
+			t.Fatal(err)
+		}
+		defer r.acc.Unsubscribe(acks)
+		for i := range 3 {
+			r.send("s", "acks", []byte("x"))
+			if m, ok := got.next(time.Second); !ok || m.data != "x" {
+				t.Fatalf("message %d: %+v", i+1, m)
+			}
 		}
 	})
 }

@@ -326,14 +326,15 @@ func (s *stream) send(w *worker) {
 		}
 	}
 	s.mu.Unlock()
+	// Consumers know of a message before its publisher does, who may ask them for it.
+	for _, c := range w.followers {
+		c.news(news)
+	}
 	for i := range replies {
 		w.send(s.tenant.account, replies[i].Subject, nil, nil, replies[i].Data)
 	}
 	for i := range copies {
 		w.send(s.tenant.account, copies[i].Subject, nil, copies[i].Header, copies[i].Data)
-	}
-	for _, c := range w.followers {
-		c.news(news)
 	}
 	w.flush()
 	for i := range abandoned {

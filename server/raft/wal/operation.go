@@ -201,6 +201,8 @@ func (l *Log) setFull(err error) {
 // difference.
 func (l *Log) waitForSpace(err error) {
 	l.setFull(err)
+	// Housekeeping tries again, also if nothing has been written since the start.
+	l.askForChores()
 	room := int64(0)
 	if s := l.active; s != nil && !s.closed {
 		room = s.size - s.end - l.overhead()

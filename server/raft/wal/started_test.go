@@ -130,6 +130,44 @@ func TestStartedOnFullDisk(t *testing.T) {
 	})
 }
 
+// A log that is opened on a full disk writes what waits when there is space, though
+// nobody asks again.
+func TestOpenedOnFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var errs []error
+		fs := errorfs.Wrap(vfs.NewMem(), clock.Real(), nil)
+		cfg := testConfig(fs, &errs)
+		cfg.Clock = clock.Real()
+		l := open(t, cfg)
+		l.Start()
+		must(t, l.Close())
+
+		fs.LimitSpace(0)
+		l = open(t, cfg)
+		l.Start()
+		done := make(chan error, 1)
+		must(t, l.Append(Write{Group: 1, Replica: &Replica{Self: 1}, Done: func(err error) { done <- err }}))
+		time.Sleep(time.Minute)
+		select {
+		case err := <-done:
+			t.Fatalf("done on a full disk: %v", err)
+		default:
+		}
+		if !l.Full() {
+			t.Error("it does not say that the disk is full")
+		}
+		fs.LimitSpace(-1)
+		time.Sleep(time.Second)
+		select {
+		case err := <-done:
+			must(t, err)
+		default:
+			t.Error("with space again nothing is written")
+		}
+		must(t, l.Close())
+	})
+}
+
 // While the disk is full a group can be compacted, and that gives back the space
 // that others wait for.
 func TestCompactionWinsSpaceBack(t *testing.T) {

@@ -24,9 +24,9 @@ func (v jetStreamView) State() monitor.JSState {
 	switch {
 	case !v.s.opts.Load().JetStream.Enabled:
 		return monitor.JSNone
-	case e == nil:
+	case e == nil && v.s.isStopping():
 		return monitor.JSDisabled
-	case !e.Ready():
+	case e == nil || !e.Ready(): // the log is read before there is an engine
 		return monitor.JSRecovering
 	default:
 		return monitor.JSReady

@@ -237,14 +237,19 @@ func (m source) accounts(name string) []*account.Account {
 func (m source) Health(monitor.HealthzOptions) []monitor.HealthProblem {
 	m.s.mu.Lock()
 	defer m.s.mu.Unlock()
-	if m.s.listener == nil && !m.s.opts.Load().DontListen {
-		return []monitor.HealthProblem{{
-			Code:  http.StatusInternalServerError,
-			Area:  monitor.HealthConnection,
-			Error: "not accepting client connections",
-		}}
+	if m.s.listener != nil || m.s.opts.Load().DontListen {
+		return nil
 	}
-	return nil
+	p := monitor.HealthProblem{
+		Code:  http.StatusInternalServerError,
+		Area:  monitor.HealthConnection,
+		Error: "not accepting client connections",
+	}
+	if m.s.state == started && m.s.opts.Load().JetStream.Enabled {
+		// Clients are taken when JetStream has recovered, or has had time to.
+		p.Code = http.StatusServiceUnavailable
+	}
+	return []monitor.HealthProblem{p}
 }
 
 // closedRing keeps the newest closed connections.

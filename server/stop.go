@@ -64,6 +64,12 @@ func (s *Server) awaitGone(clients []*client.Client) {
 // WaitForShutdown returns when the server has stopped.
 func (s *Server) WaitForShutdown() { <-s.stopped }
 
+func (s *Server) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == stopping
+}
+
 // closeListener takes no more clients.
 func (s *Server) closeListener() net.Listener {
 	s.mu.Lock()

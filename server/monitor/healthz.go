@@ -61,9 +61,10 @@ func (m *Monitor) Healthz(opts HealthzOptions) Healthz {
 	problems := opts.contradictions()
 	if len(problems) == 0 {
 		problems = m.src.Health(opts)
-	}
-	if len(problems) == 0 {
-		problems = m.jetStreamHealth(&opts)
+		if len(problems) == 0 || problems[0].Code == http.StatusServiceUnavailable {
+			// What passes by itself waits for JetStream, whose problems say more.
+			problems = append(m.jetStreamHealth(&opts), problems...)
+		}
 	}
 	if len(problems) == 0 {
 		return Healthz{Status: "ok", StatusCode: http.StatusOK}

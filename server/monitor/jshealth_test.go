@@ -142,3 +142,44 @@ func TestHealthDescribesNothing(t *testing.T) {
 		t.Errorf("%+v, %d descriptions", got, *j.described)
 	}
 }
+
+// Does a server that takes no clients yet say that it waits for JetStream, and one
+// that takes none for another reason say that?
+func TestHealthWhileStarting(t *testing.T) {
+	broken := HealthProblem{Code: http.StatusInternalServerError, Area: HealthConnection, Error: "not accepting"}
+	deaf := HealthProblem{Code: http.StatusServiceUnavailable, Area: HealthConnection, Error: "not accepting"}
+	meta := HealthProblem{Code: http.StatusServiceUnavailable, Area: HealthJetStream, Error: "JetStream is still recovering meta layer"}
+	opening := HealthProblem{
+		Code: http.StatusServiceUnavailable, Area: HealthStream, Account: "A", Stream: "S",
+		Error: "JetStream stream 'A > S' is not current: is not open yet",
+	}
+	slow := JSStream{Name: "S", Trouble: errors.New("is not open yet"), Consumers: slices.Values([]JSConsumer{})}
+	for _, test := range []struct {
+		name    string
+		state   JSState
+		server  HealthProblem
+		streams []JSStream
+		opts    HealthzOptions
+		want    []HealthProblem
+	}{
+		{"broken", JSRecovering, broken, nil, HealthzOptions{}, []HealthProblem{broken}},
+		{"recovering", JSRecovering, deaf, nil, HealthzOptions{}, []HealthProblem{meta, deaf}},
+		{"recovering a stream", JSReady, deaf, []JSStream{slow}, HealthzOptions{}, []HealthProblem{opening, deaf}},
+		{"recovering, server only", JSRecovering, deaf, nil, HealthzOptions{JSServerOnly: true}, []HealthProblem{deaf}},
+		{"all recovered", JSReady, deaf, nil, HealthzOptions{}, []HealthProblem{deaf}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			j := newJetStream(t)
+			j.state, j.streams = test.state, map[string][]JSStream{"A": test.streams}
+			m := New(&fakeSource{problems: []HealthProblem{test.server}}, Config{Now: func() time.Time { return epoch }, JetStream: j})
+			first := m.Healthz(test.opts)
+			if first.StatusCode != test.want[0].Code || first.Error != test.want[0].Error {
+				t.Errorf("got %+v", first)
+			}
+			test.opts.Details = true
+			if got := m.Healthz(test.opts).Errors; !slices.Equal(got, test.want) {
+				t.Errorf("in detail %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}

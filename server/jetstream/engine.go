@@ -209,39 +209,27 @@ func (e *Engine) path(elem ...string) string {
 
 // Start begins to serve. The log and the host have been started, and Serve has told
 // which accounts there are. It waits until what there is serves, though not for ever:
-// clients that come before that would be told that nobody listens.
+// clients that come before that are told that nobody listens. What has not begun by
+// then begins in its own time, and does not hold up the others.
 func (e *Engine) Start() error {
 	e.stage.start(runtime.GOMAXPROCS(0))
 	if err := e.meta.start(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(e.ctx, startTimeout)
-	defer cancel()
+	settled := make(chan struct{})
+	e.report(settled)
+	if !e.jobs.run(func() { e.settle(); close(settled) }) {
+		return nil // it is stopped already
+	}
+	t := e.cfg.Clock.NewTimer(startTimeout)
+	defer t.Stop()
 	select {
-	case <-e.meta.ready:
-	case <-ctx.Done():
-	}
-	e.mu.RLock()
-	streams := slices.Collect(maps.Values(e.streams))
-	e.mu.RUnlock()
-	for _, s := range streams {
-		if s.isRestoring() || s.leads(ctx) != nil {
-			continue
-		}
-		for _, c := range s.consumerList() {
-			if c.serves(ctx) != nil && ctx.Err() != nil {
-				break
-			}
-		}
-	}
-	if ctx.Err() != nil {
-		e.cfg.Logger.Warnf("JetStream: some assets have not started after %v", startTimeout)
+	case <-settled:
+	case <-t.C():
+		e.cfg.Logger.Warnf("JetStream: some streams or consumers do not serve after %v; the server goes on without them meanwhile", startTimeout)
 	}
 	return nil
 }
-
-// startTimeout bounds how long Start waits for what there is.
-const startTimeout = 10 * time.Second
 
 // Stop ends serving, and writes checkpoints so that the next start is quick. When it
 // returns nothing of the engine runs any more. The host is stopped behind it.
@@ -257,11 +245,8 @@ func (e *Engine) Stop() {
 	e.cancel()
 	e.meta.stop()
 	e.jobs.finish()
-	e.mu.RLock()
-	streams := slices.Collect(maps.Values(e.streams))
-	e.mu.RUnlock()
 	var wg sync.WaitGroup
-	for _, s := range streams {
+	for _, s := range e.streamList() {
 		wg.Go(s.stop)
 	}
 	wg.Wait()

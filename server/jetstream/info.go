@@ -74,14 +74,7 @@ func lostData(lost []store.Loss) *api.LostStreamData {
 }
 
 // isOpen reports whether the store can be looked at.
-func (s *stream) isOpen() bool {
-	select {
-	case <-s.opened:
-		return s.err == nil
-	default:
-		return false
-	}
-}
+func (s *stream) isOpen() bool { return isClosed(s.opened) && s.err == nil }
 
 // describe describes the consumer as it is now.
 func (c *consumer) describe() *api.ConsumerInfo {

@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"cmp"
-	"errors"
 	"iter"
 	"slices"
 
@@ -14,12 +13,7 @@ import (
 
 // Ready reports whether it is known which assets there are.
 func (e *Engine) Ready() bool {
-	select {
-	case <-e.meta.ready:
-		return true
-	default:
-		return false
-	}
+	return isClosed(e.meta.ready)
 }
 
 // Figures are what the engine holds as a whole.
@@ -45,13 +39,7 @@ func (e *Engine) Figures() (f Figures) {
 		f.ReservedMemory += uint64(u.ReservedMemory)
 		f.ReservedFile += uint64(u.ReservedFile)
 	}
-	e.mu.RLock()
-	streams := make([]*stream, 0, len(e.streams))
-	for _, s := range e.streams {
-		streams = append(streams, s)
-	}
-	e.mu.RUnlock()
-	for _, s := range streams {
+	for _, s := range e.streamList() {
 		if s.isRestoring() {
 			continue
 		}
@@ -130,8 +118,6 @@ type ConsumerView struct {
 	Info    func() *api.ConsumerInfo
 }
 
-var errNotOpen = errors.New("is not open yet")
-
 // Streams gives the streams of an account by name, or the one of that name.
 func (e *Engine) Streams(acc, name string) iter.Seq[StreamView] {
 	return func(yield func(StreamView) bool) {
@@ -152,8 +138,8 @@ func (e *Engine) Streams(acc, name string) iter.Seq[StreamView] {
 }
 
 func (s *stream) view(st *meta.Stream) StreamView {
-	v := StreamView{
-		Name: st.Name(), Leading: s.leading.Load() != 0,
+	return StreamView{
+		Name: st.Name(), Leading: s.leading.Load() != 0, Trouble: s.ailment(),
 		Info: func() *api.StreamInfo {
 			if !s.isOpen() {
 				return nil
@@ -170,22 +156,18 @@ func (s *stream) view(st *meta.Stream) StreamView {
 			}
 		},
 	}
-	select {
-	case <-s.opened:
-		v.Trouble = cmp.Or(s.err, s.blamed(), s.e.meta.blamed())
-	default:
-		v.Trouble = errNotOpen
-	}
-	return v
 }
 
 func (c *consumer) view(assigned *meta.Consumer) ConsumerView {
 	v := ConsumerView{Name: assigned.Name(), Direct: assigned.Config.Direct, Info: c.describe}
-	select {
-	case <-c.started:
-		v.Trouble = cmp.Or(c.err, c.blamed())
-	default:
+	switch {
+	case !isClosed(c.started):
 		v.Trouble = errNotOpen
+	default:
+		v.Trouble = cmp.Or(c.err, c.blamed())
+		if v.Trouble == nil && !isClosed(c.ready) {
+			v.Trouble = errApplying
+		}
 	}
 	return v
 }

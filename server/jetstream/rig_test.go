@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,7 @@ type rig struct {
 
 	mu         sync.Mutex
 	complaints []string
+	noticed    []string
 }
 
 // ids are for names that are never used again, by no rig.
@@ -166,7 +168,18 @@ func (r *rig) crash(o vfs.CrashOptions, options ...rigOption) *rig {
 }
 
 // Noticef implements Logger.
-func (r *rig) Noticef(string, ...any) {}
+func (r *rig) Noticef(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.noticed = append(r.noticed, fmt.Sprintf(format, args...))
+}
+
+// notices are what was logged, but for complaints.
+func (r *rig) notices() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.noticed)
+}
 
 // Warnf implements Logger.
 func (r *rig) Warnf(format string, args ...any) { r.Errorf(format, args...) }

@@ -28,6 +28,7 @@ RACE ?= $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && echo -race)
 FUZZTIME  ?= 60s
 SIM_SEEDS ?= 2000
 SIM_FIRST ?= 1
+KILLS     ?= 200
 MUTANTS   ?=
 PKGS      ?= ./...
 SCENARIOS ?= core
@@ -60,6 +61,10 @@ sim: ## run SIM_SEEDS (2,000) clusters, and lives of a JetStream server, with fa
 	$(GO) test ./test/sim -count 1 -timeout 60m -v -run TestSeeds -sim.seeds=$(SIM_SEEDS) -sim.first=$(SIM_FIRST)
 	$(GO) test ./server/jetstream -count 1 -timeout 60m -v -run TestPowerCuts -power.all
 	$(GO) test ./server/jetstream -count 1 -timeout 120m -v -run TestLives -sim.seeds=$(SIM_SEEDS) -sim.first=$(SIM_FIRST)
+
+.PHONY: kill
+kill: ## kill a server under load, KILLS (200) times, and check what it had promised
+	$(GO) test ./test -count 1 -timeout 60m -v -run '^TestKills$$' -kill.rounds=$(KILLS)
 
 .PHONY: mutants
 mutants: ## put faults into the source, one at a time, and show that the tests catch each (MUTANTS=regexp for some)

@@ -9,6 +9,8 @@
 //	attack_*_test.go     bad input, with a bystander whom it must not hurt
 //	client_*_test.go     what users do, with the official client
 //	history_*_test.go    random concurrent use, checked against a model
+//	kill_*_test.go       servers that are killed in a loop, and what they have promised
+//	full_*_test.go       a disk that is full
 //	process_*_test.go    signals, files, exit codes, the sample configurations
 //
 // Only here does real time pass. Tests wait for conditions, each with a deadline

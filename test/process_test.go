@@ -62,6 +62,21 @@ type ports struct {
 // test, if it has not ended by itself.
 func launch(t testing.TB, config string, args ...string) *process {
 	t.Helper()
+	p := spawn(t, config, args...)
+	p.ready(t)
+	return p
+}
+
+// spawn is launch without waiting until clients can connect.
+func spawn(t testing.TB, config string, args ...string) *process {
+	t.Helper()
+	return spawnBy(t, nil, config, args...)
+}
+
+// spawnBy is spawn by a command that replaces itself by the one that its arguments
+// end with.
+func spawnBy(t testing.TB, by []string, config string, args ...string) *process {
+	t.Helper()
 	dir := t.TempDir()
 	if config != "" {
 		args = append([]string{"-c", writeFile(t, dir, "server.conf", config)}, args...)
@@ -71,6 +86,9 @@ func launch(t testing.TB, config string, args ...string) *process {
 		"-a", "127.0.0.1", "-p", "-1", "-m", "-1",
 		"-l", p.log, "-P", p.pidFile, "--ports_file_dir", dir,
 	}, args...)...)
+	if len(by) > 0 {
+		p.cmd = exec.Command(by[0], append(by[1:], p.cmd.Args...)...)
+	}
 	var complaints strings.Builder
 	p.cmd.Stdout, p.cmd.Stderr = &complaints, &complaints
 	if err := p.cmd.Start(); err != nil {
@@ -89,6 +107,12 @@ func launch(t testing.TB, config string, args ...string) *process {
 		}
 	})
 	p.portsFile = filepath.Join(dir, fmt.Sprintf("nats-lite_%d.ports", p.cmd.Process.Pid))
+	return p
+}
+
+// ready waits until clients can connect.
+func (p *process) ready(t testing.TB) {
+	t.Helper()
 	var open ports
 	await(t, func() error {
 		select {
@@ -107,7 +131,6 @@ func launch(t testing.TB, config string, args ...string) *process {
 	}
 	p.url, p.monitor = open.NATS[0], monitor(open.Monitoring[0])
 	_, p.addr, _ = strings.Cut(p.url, "://")
-	return p
 }
 
 // write replaces the configuration file that the server was launched with.

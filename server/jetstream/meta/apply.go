@@ -52,7 +52,7 @@ func (s *State) createStream(o *CreateStream) Result {
 	if st := s.restore(o.Account, name); st != nil {
 		return Result{Err: api.ErrStreamNameExist, Stream: st}
 	}
-	if s.Overlapping(o.Account, name, o.Config.Subjects) != nil {
+	if s.Overlaps(o.Account, name, o.Config.Subjects) {
 		return Result{Err: api.ErrStreamSubjectOverlap}
 	}
 	a := s.accounts[o.Account]
@@ -82,7 +82,7 @@ func (s *State) updateStream(o *UpdateStream) Result {
 		return Result{Stale: true, Stream: st}
 	case st.Config.Equal(o.Config):
 		return Result{Stream: st}
-	case s.Overlapping(o.Account, st.Name(), o.Config.Subjects) != nil:
+	case s.Overlaps(o.Account, st.Name(), o.Config.Subjects):
 		return Result{Err: api.ErrStreamSubjectOverlap, Stream: st}
 	}
 	if err := s.accounts[o.Account].room(st.Config, o.Config, &o.Limits); err != nil {
@@ -208,7 +208,7 @@ func (s *State) put(st *Stream) {
 		if s.accounts == nil {
 			s.accounts = make(map[string]*account)
 		}
-		a = &account{streams: make(map[string]*Stream), restores: make(map[string]*Stream)}
+		a = &account{streams: make(map[string]*Stream), restores: make(map[string]*Stream), tokens: make(firstTokens)}
 		s.accounts[st.Account] = a
 	}
 	of := a.streams
@@ -217,8 +217,10 @@ func (s *State) put(st *Stream) {
 	}
 	if old := of[st.Name()]; old != nil {
 		a.reserve(old.Config, -1)
+		a.tokens.remove(old.Config)
 	}
 	a.reserve(st.Config, 1)
+	a.tokens.add(st.Config)
 	of[st.Name()] = st
 }
 
@@ -226,6 +228,7 @@ func (s *State) put(st *Stream) {
 func (s *State) remove(st *Stream) {
 	a := s.accounts[st.Account]
 	a.reserve(st.Config, -1)
+	a.tokens.remove(st.Config)
 	a.consumers -= st.NumConsumers()
 	if st.Restore != nil {
 		delete(a.restores, st.Name())

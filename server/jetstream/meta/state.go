@@ -80,6 +80,8 @@ type account struct {
 	// restores are the streams that are being restored. They have their names, subjects
 	// and reservations already.
 	restores map[string]*Stream
+	// tokens are those of all of them.
+	tokens firstTokens
 	// consumers counts those of all streams; reserved sums up the MaxBytes of
 	// streams that have one, by api.Storage.
 	consumers int
@@ -163,19 +165,6 @@ func (s *State) Usage(acc string) Usage {
 		Streams: len(a.streams), Consumers: a.consumers,
 		ReservedMemory: a.reserved[api.MemoryStorage], ReservedFile: a.reserved[api.FileStorage],
 	}
-}
-
-// Overlapping returns the first stream of an account, by name, but for the one
-// called except, that has a subject which overlaps with one of those given.
-func (s *State) Overlapping(acc, except string, subjects []string) *Stream {
-	for _, streams := range []iter.Seq[*Stream]{s.Streams(acc), s.Restores(acc)} {
-		for st := range streams {
-			if st.Name() != except && api.OverlapAny(st.Config.Subjects, subjects) {
-				return st
-			}
-		}
-	}
-	return nil
 }
 
 // Circular reports whether a stream with that configuration would get its own messages

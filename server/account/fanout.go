@@ -15,8 +15,10 @@ type Fanout struct {
 
 	// cache is nil while nothing is published.
 	cache *cache
-	// stages are shared with those that this one reaches other accounts by.
+	// stages are those of the publisher, which it shares with the Fanouts for other
+	// accounts; home holds them, to be near.
 	stages *stages
+	home   stages
 	// own is the stage of self, nil until it is needed.
 	own *stage
 	// counted are the routes with deliveries that their subscriptions do not
@@ -60,8 +62,8 @@ func (a *Account) NewFanout(c Config) *Fanout {
 		echo:    !c.NoEcho,
 		allowed: c.Allowed,
 		cached:  !c.NoCache,
-		stages:  new(stages),
 	}
+	f.stages = &f.home
 	f.rng.Seed(c.Seed, uint64(len(a.name)))
 	return f
 }
@@ -156,7 +158,13 @@ func (f *Fanout) pick(n int) int {
 // one keeps its subject, which is not that of the route.
 func (f *Fanout) deliver(rt *route, m *Message, forwarded bool) bool {
 	sub := rt.sub
-	if sub.closed.Load() || rt.shadow != nil && !f.exports(rt, m) {
+	if rt.shadow {
+		if !f.exports(rt, m) {
+			return false
+		}
+		sub = sub.passage.of
+	}
+	if sub.closed.Load() {
 		return false
 	}
 	t := sub.Target
@@ -210,13 +218,13 @@ func (f *Fanout) deliver(rt *route, m *Message, forwarded bool) bool {
 
 // deliverInside gives a message to a handler, or to another account.
 func (f *Fanout) deliverInside(rt *route, m *Message, forwarded bool) bool {
-	sub := rt.sub
+	sub := rt.owner()
 	switch {
 	case sub.Handler == nil:
 		if !sub.passage.cross.cross(f, rt.prefix, m, manner{forwarded: forwarded}) {
 			return false
 		}
-	case rt.shadow != nil && !forwarded:
+	case rt.shadow && !forwarded:
 		f.imported = *m
 		f.imported.Subject = f.shown(rt, m, false)
 		sub.Handler(&f.imported)

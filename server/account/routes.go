@@ -39,13 +39,13 @@ type route struct {
 	// handlers; of a subscription that leads into another account it is the subject
 	// there.
 	prefix []byte
-	// shadow is what was found where sub, of an importing account, stands behind it;
-	// nil as a rule.
-	shadow *Subscription
 	// delivered is what the subscription does not know of yet.
 	delivered int32
 	// limited is set when the subscription was seen to have a maximum.
 	limited bool
+	// shadow is set if sub is one, and another account's subscription gets the
+	// messages. It is not asked of sub, since this costs nothing.
+	shadow bool
 }
 
 type span struct{ start, end int }
@@ -123,7 +123,7 @@ func lead(routes []route, subs []*Subscription) bool {
 		return false
 	}
 	for i, s := range subs {
-		if routes[i].found() != s {
+		if routes[i].sub != s {
 			return false
 		}
 	}
@@ -158,7 +158,7 @@ func (r *Routes) appendRoutes(dst []route, subs []*Subscription, subject []byte)
 		case p.cross != nil:
 			r.prefixes, r.particular = p.cross.appendSubject(r.prefixes, subject), true
 		default:
-			rt.sub, rt.shadow = p.of, sub
+			rt.shadow = true
 			if !r.scratch && p.of.Handler == nil {
 				r.prefixes = appendPrefix(r.prefixes, p.stream.there.Apply(nil, subject, nil), sub.SID)
 			}
@@ -171,10 +171,10 @@ func (r *Routes) appendRoutes(dst []route, subs []*Subscription, subject []byte)
 	return dst
 }
 
-// found is the subscription that the interest has.
-func (rt *route) found() *Subscription {
-	if rt.shadow != nil {
-		return rt.shadow
+// owner is the subscription that gets the messages.
+func (rt *route) owner() *Subscription {
+	if rt.shadow {
+		return rt.sub.passage.of
 	}
 	return rt.sub
 }
@@ -202,6 +202,6 @@ func (r *Routes) count() {
 func (rt *route) count() {
 	if n := rt.delivered; n != 0 {
 		rt.delivered = 0
-		rt.sub.count(int64(n))
+		rt.owner().count(int64(n))
 	}
 }

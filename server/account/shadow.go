@@ -99,20 +99,20 @@ func (f *Fanout) exports(rt *route, m *Message) bool {
 	if m.hops > 0 {
 		return false
 	}
-	p := rt.shadow.passage
+	p := rt.sub.passage
 	if !p.stream.loose {
 		return true
 	}
 	f.local = p.stream.there.Apply(f.local[:0], m.Subject, nil)
-	return subject.Matches(f.local, rt.sub.Subject)
+	return subject.Matches(f.local, p.of.Subject)
 }
 
 // shown is the subject that a message has for a subscription: the one of the
 // importing account, unless it was forwarded and keeps its own.
 func (f *Fanout) shown(rt *route, m *Message, forwarded bool) []byte {
-	if rt.shadow == nil || forwarded {
+	if !rt.shadow || forwarded {
 		return m.Subject
 	}
-	f.local = rt.shadow.passage.stream.there.Apply(f.local[:0], m.Subject, nil)
+	f.local = rt.sub.passage.stream.there.Apply(f.local[:0], m.Subject, nil)
 	return f.local
 }

@@ -67,8 +67,8 @@ func (f *Fanout) try(rt *route, m *Message, tr *tracing) bool {
 		problem = event.NotSubClosed // in this very moment
 	}
 	in := f.acc
-	if rt.shadow != nil {
-		p := rt.shadow.passage
+	if rt.shadow {
+		p := rt.sub.passage
 		if m.hops > 0 {
 			return false // it is none of theirs
 		}
@@ -81,7 +81,7 @@ func (f *Fanout) try(rt *route, m *Message, tr *tracing) bool {
 	if in == tr.home {
 		in = nil
 	}
-	tr.to.Delivered(rt.sub, m, in, problem)
+	tr.to.Delivered(rt.owner(), m, in, problem)
 	return problem == ""
 }
 
@@ -95,10 +95,10 @@ func (rt *route) crossing() crossing {
 
 // obstacle is why a subscription would not get a message; "" if it would.
 func (f *Fanout) obstacle(rt *route, m *Message) string {
-	s := rt.sub
+	s := rt.owner()
 	max := s.max.Load()
 	switch {
-	case s.closed.Load(), rt.shadow != nil && !f.exports(rt, m):
+	case s.closed.Load(), rt.shadow && !f.exports(rt, m):
 		return event.NotSubClosed
 	case s.Handler != nil:
 		return ""

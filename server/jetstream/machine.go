@@ -89,8 +89,9 @@ func (p *member) blamed() error {
 	return nil
 }
 
-// halt notes that nothing will be applied any more.
+// halt notes that nothing will be applied any more. It is called on the apply stage.
 func (p *member) halt(err error) {
+	<-p.joined
 	p.blame(err)
 	p.halted.Store(true)
 }

@@ -143,7 +143,6 @@ func (e *Engine) work(r *request) {
 func (r *request) serve(ctx context.Context) {
 	t := r.tenant
 	t.inflight.Add(1)
-	defer t.inflight.Add(-1)
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	reply := r.Op.NewReply()
@@ -162,6 +161,8 @@ func (r *request) serve(ctx context.Context) {
 		t.failures.Add(1)
 		reply = r.Op.Fail(err)
 	}
+	// Whoever has the answer may ask at once.
+	t.inflight.Add(-1)
 	r.respond(reply)
 	if r.then != nil {
 		r.then()

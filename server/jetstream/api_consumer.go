@@ -102,11 +102,17 @@ func (r *request) consumerCreate(ctx context.Context, out *api.ConsumerInfoRespo
 		if err != nil {
 			return err
 		}
-		if cfg.Name == "" {
-			cfg.Name = e.cfg.NewID()[:8]
+		nameless := cfg.Name == ""
+		if nameless {
+			// Ids differ at their end.
+			id := e.cfg.NewID()
+			cfg.Name = id[len(id)-8:]
 		}
 		var old *meta.Consumer
 		e.meta.view(func(*meta.State) { old = st.Consumer(cfg.Name) })
+		if nameless && old != nil {
+			continue // another name
+		}
 		op, err := r.consumerOp(st, old, cfg, q.Action, q.Pedantic)
 		if err != nil {
 			return err
@@ -277,7 +283,8 @@ func (r *request) consumerInfo(ctx context.Context, out *api.ConsumerInfoRespons
 	return nil
 }
 
-// look waits until the consumer has looked at all that came before.
+// look waits until the consumer has looked at all that came before, and at who still
+// waits.
 func (c *consumer) look(ctx context.Context) *api.Error {
 	if err := c.serves(ctx); err != nil {
 		return err
@@ -286,6 +293,7 @@ func (c *consumer) look(ctx context.Context) *api.Error {
 	c.tell(func(in *consumerInbox) {
 		in.calls = append(in.calls, func(w *worker, e *consumercore.Engine) {
 			if e != nil {
+				e.Sweep(w.now, &w.effects)
 				c.step(w)
 			}
 			close(seen)

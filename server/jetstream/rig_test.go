@@ -90,7 +90,7 @@ func startRig(t *testing.T, disk *vfs.Mem, options ...rigOption) (*rig, error) {
 	c := Config{
 		Dir: "js", Clock: clock.Real(), Node: 1, Name: "S1", ServerID: "ID1", Version: "1.0.0", Seed: 1, Logger: r,
 		// Consumers of an earlier life may still be there.
-		NewID: func() string { return fmt.Sprintf("%08d%014d", ids.Add(1), 0) },
+		NewID: func() string { return fmt.Sprintf("%022d", ids.Add(1)) },
 	}
 	for _, o := range options {
 		o(r, &lc, &hc, &c)

@@ -125,12 +125,26 @@ func (e *Engine) listening(r *request) bool { return e.p.Listening == nil || e.p
 // listens to any more.
 const sweepEvery = int64(time.Second)
 
-// sweepRequests drops the requests that nobody listens to any more.
+// sweepRequests drops the requests that nobody listens to any more, unless that was
+// done just now.
 func (e *Engine) sweepRequests(out *Effects) {
 	if e.now < e.pulls.sweepAt {
 		return
 	}
 	e.pulls.sweepAt = e.now + sweepEvery
+	e.dropLost(out)
+}
+
+// Sweep drops the requests that nobody listens to any more, so that Info counts
+// those that somebody waits for.
+func (e *Engine) Sweep(now int64, out *Effects) {
+	e.tick(now)
+	if e.created() {
+		e.dropLost(out)
+	}
+}
+
+func (e *Engine) dropLost(out *Effects) {
 	e.pulls.retain(func(r *request) bool {
 		if e.listening(r) {
 			return true

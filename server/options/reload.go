@@ -77,12 +77,16 @@ func (c Change) String() string {
 // NotReloadableError says that an option is not what the server was started
 // with and cannot change while it runs.
 type NotReloadableError struct {
-	// Field names the option as operators know it from NATS servers.
+	// Field names the option as operators know it from NATS servers, or the change if
+	// Old and New are empty.
 	Field    string
 	Old, New string
 }
 
 func (e *NotReloadableError) Error() string {
+	if e.Old == "" && e.New == "" {
+		return "config reload not supported for " + e.Field
+	}
 	return fmt.Sprintf("config reload not supported for %s: old=%s, new=%s", e.Field, e.Old, e.New)
 }
 
@@ -95,11 +99,17 @@ func Diff(old, new *Options) (*Changes, error) {
 			continue
 		}
 		if r.effects == 0 || r.fixed != nil && r.fixed(old, new) {
+			if r.why != nil {
+				return nil, &NotReloadableError{Field: r.why(old, new)}
+			}
 			return nil, &NotReloadableError{r.field, fmt.Sprint(r.get(old)), fmt.Sprint(r.get(new))}
 		}
 		changes.Effects |= r.effects
-		if r.notice != nil {
-			changes.List = append(changes.List, r.notice(new))
+		if r.notice == nil {
+			continue
+		}
+		if c := r.notice(new); c != (Change{}) {
+			changes.List = append(changes.List, c)
 		}
 	}
 	return changes, nil
@@ -121,7 +131,9 @@ type reloadRow struct {
 	// changes that are not possible although others are.
 	effects Effect
 	fixed   func(old, new *Options) bool
-	// notice tells of the change, unless another row does.
+	// why names a change that is not possible, where field and values would not.
+	why func(old, new *Options) string
+	// notice tells of the change, unless another row does or it returns nothing.
 	notice func(new *Options) Change
 }
 
@@ -159,11 +171,39 @@ func whileEnabled(field string, get func(*JetStream) any) reloadRow {
 // jetStreamSize is a row of a bound that can be raised. Lowered, it might be
 // below what there is; and with -1 on either side nobody knows which it would be.
 func jetStreamSize(field, key string, get func(*JetStream) int64) reloadRow {
-	r := live(ReloadJetStream, field, "JetStream "+key, func(o *Options) any { return get(&o.JetStream) })
-	r.fixed = func(old, new *Options) bool {
-		from, to := get(&old.JetStream), get(&new.JetStream)
-		return keepsJetStream(old, new) && (from < 0 || to < from)
+	of := func(o *Options) int64 { return get(&o.JetStream) }
+	r := quiet(ReloadJetStream, field, "", func(o *Options) any { return of(o) })
+	r.notice = func(o *Options) Change {
+		if !o.JetStream.Enabled || of(o) < 0 {
+			return Change{}
+		}
+		return Change{"JetStream " + key, Size(of(o))}
 	}
+	r.fixed = func(old, new *Options) bool { return keepsJetStream(old, new) && (of(old) < 0 || of(new) < of(old)) }
+	r.why = func(old, new *Options) string {
+		if of(old) < 0 || of(new) < 0 {
+			return "jetstream dynamic max memory and store"
+		}
+		return "decreasing jetstream max memory and store"
+	}
+	return r
+}
+
+// Size shows a number of bytes as operators are used to read it.
+func Size(n int64) string {
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
+	units, f := "KMGTPE", float64(n)/(1<<10)
+	for f >= 1<<10 && len(units) > 1 {
+		units, f = units[1:], f/(1<<10)
+	}
+	return fmt.Sprintf("%.2f %cB", f, units[0])
+}
+
+func storeDirRow() reloadRow {
+	r := whileEnabled("StoreDir", func(j *JetStream) any { return j.StoreDir })
+	r.why = func(*Options, *Options) string { return "jetstream storage directory" }
 	return r
 }
 
@@ -196,7 +236,7 @@ var reloadTable = []reloadRow{
 	fixed("LogSizeLimit", func(o *Options) any { return o.Log.SizeLimit }),
 	fixed("LogMaxFiles", func(o *Options) any { return o.Log.MaxFiles }),
 	live(ReloadLogging, "Syslog", "syslog", func(o *Options) any { return o.Log.Syslog }),
-	{"RemoteSyslog", func(o *Options) any { return o.Log.RemoteSyslog }, ReloadLogging, nil, remoteSyslogNotice},
+	{"RemoteSyslog", func(o *Options) any { return o.Log.RemoteSyslog }, ReloadLogging, nil, nil, remoteSyslogNotice},
 	live(ReloadLogging, "MaxTracedMsgLen", "max_traced_msg_len", func(o *Options) any { return o.Log.MaxTracedMsgLen }),
 
 	live(ReloadFiles, "PidFile", "pid_file", func(o *Options) any { return o.PidFile }),
@@ -221,7 +261,7 @@ var reloadTable = []reloadRow{
 	live(ReloadPing, "MaxPingsOut", "ping_max", func(o *Options) any { return o.PingMax }),
 	live(ReloadDelivery, "WriteDeadline", "write_deadline", func(o *Options) any { return o.WriteDeadline }),
 	fixed("WriteTimeout", func(o *Options) any { return o.WriteTimeout }),
-	{"NoFastProducerStall", func(o *Options) any { return o.NoFastProducerStall }, ReloadDelivery, nil, stallNotice},
+	{"NoFastProducerStall", func(o *Options) any { return o.NoFastProducerStall }, ReloadDelivery, nil, nil, stallNotice},
 
 	fixed("LameDuckDuration", func(o *Options) any { return o.LameDuckDuration }),
 	fixed("LameDuckGracePeriod", func(o *Options) any { return o.LameDuckGracePeriod }),
@@ -234,9 +274,9 @@ var reloadTable = []reloadRow{
 	fixed("TLSMap", func(o *Options) any { return o.tls().Map }),
 	fixed("TLSRateLimit", func(o *Options) any { return o.tls().RateLimit }),
 	live(ReloadTLS, "TLSTimeout", "tls timeout", func(o *Options) any { return o.tls().Timeout }),
-	{"TLSHandshakeFirst", handshakeFirst, ReloadTLS, nil, handshakeNotice},
-	{"TLSPinnedCerts", func(o *Options) any { return o.tls().PinnedCerts }, ReloadTLS, nil, pinnedNotice},
-	{"TLS", otherTLS, ReloadTLS, nil, tlsNotice},
+	{"TLSHandshakeFirst", handshakeFirst, ReloadTLS, nil, nil, handshakeNotice},
+	{"TLSPinnedCerts", func(o *Options) any { return o.tls().PinnedCerts }, ReloadTLS, nil, nil, pinnedNotice},
+	{"TLS", otherTLS, ReloadTLS, nil, nil, tlsNotice},
 
 	fixed("ProxyRequired", func(o *Options) any { return o.Auth.ProxyRequired }),
 	quiet(ReloadAuth, "Username", "authorization username", func(o *Options) any { return o.Auth.Username }),
@@ -248,18 +288,18 @@ var reloadTable = []reloadRow{
 	quiet(ReloadAuth, "Users", "authorization users", func(o *Options) any { return o.Auth.Users }),
 	quiet(ReloadAuth, "DefaultPermissions", "authorization default permissions", func(o *Options) any { return o.Auth.DefaultPermissions }),
 	quiet(ReloadAuth|ReloadAccounts, "Accounts", "accounts", func(o *Options) any { return o.Accounts }),
-	{"NoAuthUser", func(o *Options) any { return o.NoAuthUser }, ReloadAuth, noAuthUserFixed, nil},
+	{"NoAuthUser", func(o *Options) any { return o.NoAuthUser }, ReloadAuth, noAuthUserFixed, nil, nil},
 	fixed("SystemAccount", func(o *Options) any { return o.SystemAccount }),
 	fixed("NoSystemAccount", func(o *Options) any { return o.NoSystemAccount }),
 	quiet(ReloadMappings, "Mappings", "mappings", func(o *Options) any { return o.Mappings }),
 	quiet(ReloadAuth, "Proxies", "proxies trusted keys", func(o *Options) any { return o.TrustedProxies }),
 
-	{"JetStream", func(o *Options) any { return o.JetStream.Enabled }, ReloadJetStream, nil, jetStreamNotice},
-	whileEnabled("StoreDir", func(j *JetStream) any { return j.StoreDir }),
+	quiet(ReloadJetStream, "JetStream", "JetStream", func(o *Options) any { return o.JetStream.Enabled }),
+	storeDirRow(),
 	jetStreamSize("JetStreamMaxMemory", "max_mem_store", func(j *JetStream) int64 { return j.MaxMemory }),
 	jetStreamSize("JetStreamMaxStore", "max_file_store", func(j *JetStream) int64 { return j.MaxStore }),
 	whileEnabled("JetStreamDomain", func(j *JetStream) any { return j.Domain }),
-	whileEnabled("JetStreamStrict", func(j *JetStream) any { return j.Strict }),
+	whileEnabled("NoJetStreamStrict", func(j *JetStream) any { return !j.Strict }),
 	whileEnabled("SyncInterval", func(j *JetStream) any { return j.SyncInterval }),
 	whileEnabled("JetStreamKey", func(j *JetStream) any { return secret(j.Key) }),
 	whileEnabled("JetStreamOldKey", func(j *JetStream) any { return secret(j.PrevKey) }),
@@ -321,13 +361,6 @@ func handshakeNotice(o *Options) Change {
 		first = wait.String()
 	}
 	return Change{Name: "Client TLS handshake first: " + first}
-}
-
-func jetStreamNotice(o *Options) Change {
-	if o.JetStream.Enabled {
-		return Change{"JetStream", "enabled"}
-	}
-	return Change{"JetStream", "disabled"}
 }
 
 func stallNotice(o *Options) Change {

@@ -118,6 +118,10 @@ func sample(typ reflect.Type, n int) reflect.Value {
 }
 
 func TestDiff(t *testing.T) {
+	const (
+		decreasing = "config reload not supported for decreasing jetstream max memory and store"
+		dynamic    = "config reload not supported for jetstream dynamic max memory and store"
+	)
 	certFile, keyFile := testcert.NewCA(t, "ca").Server(t, "a").WriteFiles(t, t.TempDir())
 	tlsWith := func(text string) string {
 		return fmt.Sprintf("tls { cert_file: %q, key_file: %q, timeout: 2\n%s }", certFile, keyFile, text)
@@ -208,23 +212,23 @@ func TestDiff(t *testing.T) {
 		{usersAC, usersAC + "no_auth_user: a", notReloadable("NoAuthUser", "", "a"), 0},
 		{usersAC + "no_auth_user: a", usersAC + "no_auth_user: c", notReloadable("NoAuthUser", "a", "c"), 0},
 
-		{"", "jetstream {domain: d, max_mem: 5}", "JetStream = enabled\nJetStream max_mem_store = 5", ReloadJetStream},
-		{"jetstream {domain: d, max_mem: 5}", "jetstream: false", "JetStream = disabled\nJetStream max_mem_store = -1", ReloadJetStream},
+		{"", "jetstream {domain: d, max_mem: 5}", "JetStream\nJetStream max_mem_store = 5 B", ReloadJetStream},
+		{"jetstream {domain: d, max_mem: 5}", "jetstream: false", "JetStream", ReloadJetStream},
 		{"jetstream: off\nstore_dir: d", "jetstream: off\nstore_dir: e", "", ReloadJetStream},
-		{"jetstream {max_mem: 5}", "jetstream {max_mem: 6}", "JetStream max_mem_store = 6", ReloadJetStream},
-		{"jetstream {max_mem: 5}", "jetstream {max_mem: 4}", notReloadable("JetStreamMaxMemory", "5", "4"), 0},
-		{"jetstream {max_mem: 5}", "jetstream {}", notReloadable("JetStreamMaxMemory", "5", "-1"), 0},
-		{"jetstream {}", "jetstream {max_mem: 5}", notReloadable("JetStreamMaxMemory", "-1", "5"), 0},
-		{"jetstream {max_file: 5}", "jetstream {max_file: 1K}", "JetStream max_file_store = 1000", ReloadJetStream},
-		{"jetstream {max_file: 5}", "jetstream {max_file: 4}", notReloadable("JetStreamMaxStore", "5", "4"), 0},
-		{"jetstream {}", "jetstream {max_file: 5}", notReloadable("JetStreamMaxStore", "-1", "5"), 0},
+		{"jetstream {max_mem: 5}", "jetstream {max_mem: 6}", "JetStream max_mem_store = 6 B", ReloadJetStream},
+		{"jetstream {max_mem: 5}", "jetstream {max_mem: 4}", decreasing, 0},
+		{"jetstream {max_mem: 5}", "jetstream {}", dynamic, 0},
+		{"jetstream {}", "jetstream {max_mem: 5}", dynamic, 0},
+		{"jetstream {max_file: 5}", "jetstream {max_file: 1K}", "JetStream max_file_store = 1000 B", ReloadJetStream},
+		{"jetstream {max_file: 5}", "jetstream {max_file: 4}", decreasing, 0},
+		{"jetstream {}", "jetstream {max_file: 5}", dynamic, 0},
 		{"jetstream {}", "jetstream {limits {max_ack_pending: 5}}", "JetStream limits", ReloadJetStream},
 		{"jetstream {limits {batch {timeout: 5s}}}", "jetstream {}", "JetStream limits", ReloadJetStream},
 		{"jetstream {}", "jetstream {meta_compact: 5}", "JetStream meta_compact", ReloadJetStream},
 		{"jetstream {meta_compact_size: 5}", "jetstream {meta_compact_sync: true}", "JetStream meta_compact", ReloadJetStream},
-		{"jetstream {}", "jetstream {store_dir: d}", notReloadable("StoreDir", "", "d"), 0},
+		{"jetstream {}", "jetstream {store_dir: d}", "config reload not supported for jetstream storage directory", 0},
 		{"jetstream {domain: d}", "jetstream {domain: e}", notReloadable("JetStreamDomain", "d", "e"), 0},
-		{"jetstream {}", "jetstream {strict: false}", notReloadable("JetStreamStrict", "true", "false"), 0},
+		{"jetstream {}", "jetstream {strict: false}", notReloadable("NoJetStreamStrict", "false", "true"), 0},
 		{"jetstream {}", `jetstream {sync: "5s"}`, notReloadable("SyncInterval", "0s", "5s"), 0},
 		{"jetstream {key: a}", "jetstream {key: b}", notReloadable("JetStreamKey", "[hidden]", "[hidden]"), 0},
 		{"jetstream {key: a}", "jetstream {key: a, prev_key: b}", notReloadable("JetStreamOldKey", "[hidden]", "[hidden]"), 0},
@@ -340,5 +344,15 @@ func TestReparse(t *testing.T) {
 	}
 	if _, _, err := New().Reparse(); !errors.Is(err, ErrNoConfigFile) {
 		t.Errorf("without a file: %v", err)
+	}
+}
+
+func TestSize(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0 B", 1023: "1023 B", 1024: "1.00 KB", 10_000_000: "9.54 MB", 50903906304: "47.41 GB", 1 << 40: "1.00 TB", 1<<63 - 1: "8.00 EB",
+	} {
+		if got := Size(n); got != want {
+			t.Errorf("%d is shown as %q, want %q", n, got, want)
+		}
 	}
 }

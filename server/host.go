@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -33,10 +34,11 @@ func (s *Server) Info() proto.Info { return *s.info.Load() }
 // ServerInfo names the server in events.
 func (s *Server) ServerInfo() event.ServerInfo {
 	opts := s.opts.Load()
-	return event.ServerInfo{
+	i := event.ServerInfo{
 		Name:         s.name,
 		Host:         opts.Host,
 		ID:           s.id,
+		Domain:       opts.JetStream.Domain,
 		Version:      Version,
 		Tags:         opts.Tags,
 		Metadata:     opts.Metadata,
@@ -44,6 +46,20 @@ func (s *Server) ServerInfo() event.ServerInfo {
 		Seq:          s.eventSeq.Add(1),
 		Time:         s.clock.Now().UTC(),
 	}
+	if s.jetStream.Load() != nil {
+		i.JetStream, i.Flags = true, event.FlagJetStream
+	}
+	return i
+}
+
+// describeClient describes who has published something, as advisories have it.
+func (s *Server) describeClient(t *account.Target) json.RawMessage {
+	b, err := json.Marshal(t.Receiver.Info())
+	if err != nil {
+		s.log.Errorf("Describing a client: %v", err)
+		return nil
+	}
+	return b
 }
 
 // Counters are the totals over all clients.

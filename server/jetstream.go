@@ -26,6 +26,8 @@ type jetStream struct {
 	log    *wal.Log
 	host   *host.Host
 	engine *jetstream.Engine
+	// room is what the configuration left to the server.
+	room room
 }
 
 // metaGroup is the group that every server with JetStream has.
@@ -42,11 +44,20 @@ func (s *Server) startJetStream(opts *options.Options) error {
 	if err := fs.MkdirAll(dir); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
+	begin := s.clock.Now()
+	s.log.Noticef("Starting JetStream")
+	if o.StoreDir == "" {
+		s.log.Warnf("Temporary storage directory used, data could be lost on system reboot")
+	}
 	ring, err := encryption(o)
 	if err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	j := &jetStream{}
+	if j.room, err = roomFor(o, fs, dir); err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	s.jetStreamBanner(o, dir, j.room)
 	if j.log, err = s.openLog(fs, dir, o, ring); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
@@ -54,19 +65,17 @@ func (s *Server) startJetStream(opts *options.Options) error {
 	j.host, err = host.New(host.Config{
 		Node: node, Log: j.log, Transport: nobody{}, Clock: s.clock, FS: fs, Dir: filepath.Join(dir, "images"),
 		Cipher: ring.Cipher(), Seed: rand.Uint64(), Events: s.raftEvent,
+		MaxGroupBytes: 2 * max(o.MaxBufferedSize, defaultGroupBytes/2), MaxHostBytes: 4 * max(o.MaxBufferedSize, defaultHostBytes/4),
 	})
 	if err == nil {
 		j.engine, err = jetstream.New(jetstream.Config{
 			FS: fs, Dir: dir, Clock: s.clock, Ring: ring, Host: j.host, Log: j.log, Node: node, Name: s.name, ServerID: s.id, Version: Version,
-			Domain: o.Domain, Strict: o.Strict, MaxMemory: o.MaxMemory, MaxFile: o.MaxStore, NewID: nuid.Next, Seed: rand.Uint64(), Logger: s.log,
-			Limits: jetstream.Limits{
-				MaxAckPending: o.Limits.MaxAckPending, MaxRequestBatch: o.Limits.MaxRequestBatch,
-				DuplicateWindow: o.Limits.DuplicateWindow, DefaultMaxConsumers: o.Limits.DefaultMaxConsumers,
-				Requests: o.RequestQueueLimit, ConcurrentIO: min(o.MaxConcurrentIO, maxFilesAtOnce),
-				Batches: jetstream.BatchLimits{
-					PerStream: o.Limits.Batch.MaxInflightPerStream, Total: o.Limits.Batch.MaxInflightTotal,
-					Messages: o.Limits.Batch.MaxMsgs, Timeout: o.Limits.Batch.Timeout,
-				},
+			Domain: o.Domain, Strict: o.Strict, NewID: nuid.Next, Seed: rand.Uint64(), Logger: s.log,
+			System: s.SystemAccount(), Client: s.describeClient,
+			Limits: jetStreamLimits(o, j.room),
+			Queues: jetstream.Queues{
+				Requests: o.RequestQueueLimit, Infos: o.InfoQueueLimit, ConcurrentIO: min(o.MaxConcurrentIO, maxFilesAtOnce),
+				Msgs: o.MaxBufferedMsgs, Bytes: o.MaxBufferedSize,
 			},
 		})
 	}
@@ -80,7 +89,32 @@ func (s *Server) startJetStream(opts *options.Options) error {
 	if err := j.engine.Serve(accounts, others); err != nil {
 		return err
 	}
-	return j.engine.Start()
+	if err := j.engine.Start(); err != nil {
+		return err
+	}
+	s.log.Noticef("Took %v to start JetStream", s.clock.Now().Sub(begin))
+	return nil
+}
+
+// What waits for a group and for all of them, in bytes, unless a stream is to take
+// more: what the host of groups has built in.
+const (
+	defaultGroupBytes = 32 << 20
+	defaultHostBytes  = 256 << 20
+)
+
+// reloadJetStream puts other options of JetStream, and of its accounts, into force.
+func (s *Server) reloadJetStream(opts *options.Options) error {
+	j := s.jetStream.Load()
+	switch {
+	case j != nil && !opts.JetStream.Enabled:
+		s.stopJetStream()
+		return nil
+	case j == nil:
+		return s.startJetStream(opts)
+	}
+	j.engine.SetLimits(jetStreamLimits(&opts.JetStream, j.room))
+	return j.engine.Serve(s.jetStreamAccounts(opts))
 }
 
 // logCache is how much of the log stays in memory, in bytes. A server that is alone needs
@@ -97,11 +131,13 @@ func (s *Server) stopJetStream() {
 	if j == nil {
 		return
 	}
+	s.log.Noticef("Initiating JetStream Shutdown...")
 	j.engine.Stop()
 	j.host.Stop()
 	if err := j.log.Close(); err != nil {
 		s.log.Errorf("JetStream log: %v", err)
 	}
+	s.log.Noticef("JetStream Shutdown")
 }
 
 func storeDir(o *options.JetStream) string {

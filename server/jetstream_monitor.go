@@ -37,9 +37,14 @@ func (v jetStreamView) State() monitor.JSState {
 func (v jetStreamView) Settings() (monitor.JSConfig, monitor.JSLimits) {
 	o := &v.s.opts.Load().JetStream
 	l := &o.Limits
+	var r room
+	if j := v.s.jetStream.Load(); j != nil {
+		r = j.room
+	}
+	own := jetStreamLimits(o, r)
 	return monitor.JSConfig{
-			MaxMemory: o.MaxMemory, MaxStorage: o.MaxStore, StoreDir: storeDir(o), SyncInterval: o.SyncInterval, SyncAlways: o.SyncAlways(),
-			Domain: o.Domain, CompressOK: true, UniqueTag: o.UniqueTag, Strict: o.Strict,
+			MaxMemory: own.MaxMemory, MaxStorage: own.MaxFile, StoreDir: storeDir(o), SyncInterval: o.SyncInterval, SyncAlways: o.SyncAlways(),
+			Domain: o.Domain, UniqueTag: o.UniqueTag, Strict: o.Strict,
 		}, monitor.JSLimits{
 			MaxRequestBatch: l.MaxRequestBatch, MaxAckPending: l.MaxAckPending, MaxHAAssets: l.MaxHAAssets, DuplicateWindow: l.DuplicateWindow,
 			MaxBatchInflightPerStream: l.Batch.MaxInflightPerStream, MaxBatchInflightTotal: l.Batch.MaxInflightTotal,

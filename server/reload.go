@@ -70,6 +70,9 @@ func (s *Server) afterReload(old, next *options.Options, changes *options.Change
 		setBlockRate(next.ProfBlockRate)
 	}
 	errs := []error{s.startServices()}
+	if changes.Has(options.ReloadJetStream | options.ReloadAccounts) {
+		errs = append(errs, s.reloadJetStream(next))
+	}
 	if next.PidFile != old.PidFile {
 		s.removePidFile()
 		errs = append(errs, s.writePidFile(next.PidFile))

@@ -33,8 +33,11 @@ func (s *Server) Shutdown() {
 		s.log.Noticef("Initiating Shutdown...")
 	}
 	s.closeListener()
-	// While clients are connected, for they are told.
+	// While clients are connected, for they are told; and after a reload under way,
+	// which may start it.
+	s.reloading.Lock()
 	s.stopJetStream()
+	s.reloading.Unlock()
 	clients := s.allConnections()
 	for _, c := range clients {
 		c.Shutdown(shutdownFlush)

@@ -43,6 +43,16 @@ func TestJSON(t *testing.T) {
 			Reply{Server: &bareServer, Error: &Error{Code: 400, Description: "no"}},
 			`{"server":` + bareServerJSON + `,"error":{"code":400,"description":"no"}}`,
 		},
+		{"client", ClientInfo{}, `{}`},
+		{
+			"client, all fields",
+			ClientInfo{
+				Start: &moment, Host: "1.2.3.4", ID: 5, Account: "A", User: "u", Name: "n", Lang: "go", Version: "1.0", RTT: 3,
+				Server: "one", Cluster: "c", Kind: "Client", ClientType: "nats",
+			},
+			`{"start":"2026-01-02T03:04:05.006Z","host":"1.2.3.4","id":5,"acc":"A","user":"u","name":"n","lang":"go","ver":"1.0",` +
+				`"rtt":3,"server":"one","cluster":"c","kind":"Client","client_type":"nats"}`,
+		},
 		{
 			"statsz",
 			Statsz{Start: moment, Mem: 1, Cores: 2, CPU: 3.5, ActiveServers: 1, MaxProcs: 2},

@@ -20,6 +20,9 @@ type ServerInfo struct {
 	Time time.Time `json:"time"`
 }
 
+// FlagJetStream is the bit of ServerInfo.Flags for a server that runs JetStream.
+const FlagJetStream = 1
+
 // ServerID is the shortest answer to who a server is.
 type ServerID struct {
 	Name string `json:"name"`

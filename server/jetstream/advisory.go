@@ -8,19 +8,56 @@ import (
 	consumercore "github.com/nats-lite/nats-lite/server/jetstream/consumer"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
+	"github.com/nats-lite/nats-lite/server/proto"
 )
 
 // advise publishes an event of the account, if anybody listens.
-func (t *tenant) advise(subject string, event any) {
-	if !t.listening(subject) {
+func (t *tenant) advise(subject string, event any) { t.e.advise(t.account, subject, event) }
+
+func (e *Engine) advise(a *account.Account, subject string, event any) {
+	if !a.Interest().HasInterest([]byte(subject)) {
 		return
 	}
 	b, err := json.Marshal(event)
 	if err != nil {
-		t.e.cfg.Logger.Errorf("JetStream: encoding an advisory: %v", err)
+		e.cfg.Logger.Errorf("JetStream: encoding an advisory: %v", err)
 		return
 	}
-	t.account.Publish(account.NewMessage(subject, b))
+	a.Publish(account.NewMessage(subject, b))
+}
+
+// audit tells of a request and what it was answered.
+func (r *request) audit(response []byte) {
+	t := r.tenant
+	if !t.listening(api.EventAPI) {
+		return
+	}
+	e := t.e
+	t.advise(api.EventAPI, &api.APIAudit{
+		Event: e.event(api.TypeAPIAudit), Server: e.cfg.Name, Client: r.client(), Subject: r.subject,
+		Request: string(r.body), Response: string(response), Domain: e.cfg.Domain,
+	})
+}
+
+// client describes who has asked, as advisories do; nil if that was the server.
+func (r *request) client() json.RawMessage {
+	if told := proto.HeaderValue(r.header, api.HeaderRequestInfo); len(told) > 0 && json.Valid(told) {
+		return told // it came from another account
+	}
+	if r.from == nil || r.tenant.e.cfg.Client == nil {
+		return nil
+	}
+	return r.tenant.e.cfg.Client(r.from)
+}
+
+// limitReached tells operators that requests were dropped.
+func (e *Engine) limitReached(dropped int) {
+	if e.cfg.System == nil {
+		return
+	}
+	e.advise(e.cfg.System, api.EventAPILimitReached, &api.APILimitReached{
+		Event: e.event(api.TypeAPILimitReached), Server: e.cfg.Name, Domain: e.cfg.Domain, Dropped: int64(dropped),
+	})
 }
 
 func (e *Engine) event(kind string) api.Event {

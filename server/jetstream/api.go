@@ -1,12 +1,9 @@
 package jetstream
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/nats-lite/nats-lite/server/account"
@@ -18,9 +15,12 @@ import (
 type request struct {
 	api.Call
 	tenant *tenant
-	reply  string
-	header []byte
-	body   []byte
+	// from is who asks, nil for the server itself.
+	from    *account.Target
+	subject string
+	reply   string
+	header  []byte
+	body    []byte
 	// headers are names and values of the response's header.
 	headers []string
 	// then is done when the response has left.
@@ -70,74 +70,8 @@ func (e *Engine) apiPatterns() (patterns []string) {
 	return patterns
 }
 
-// maxAtOnce bounds the requests that are worked on at once.
-const maxAtOnce = 256
-
-// queue has requests worked on, in the order in which they came but several at a time.
-type requestQueue struct {
-	mu      sync.Mutex
-	waiting []*request
-	working int
-	// finished is set when no more are taken.
-	finished bool
-	wg       sync.WaitGroup
-}
-
-// finish waits for the requests that are worked on. What waits is not answered.
-func (q *requestQueue) finish() {
-	q.mu.Lock()
-	q.finished, q.waiting = true, nil
-	q.mu.Unlock()
-	q.wg.Wait()
-}
-
 // requestTimeout is how long a request may wait for an asset.
 const requestTimeout = 10 * time.Second
-
-// request takes a request, on the goroutine of the client's connection.
-func (t *tenant) request(m *account.Message) {
-	call, ok := api.Parse(string(m.Subject))
-	if !ok || len(m.Reply) == 0 {
-		return
-	}
-	r := &request{
-		Call: call, tenant: t, reply: string(m.Reply), header: bytes.Clone(m.Header()), body: bytes.Clone(m.Payload()),
-	}
-	q := &t.e.requests
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.finished {
-		return
-	}
-	if len(q.waiting) >= cmp.Or(t.e.cfg.Limits.Requests, defaultRequests) {
-		t.failures.Add(1)
-		return
-	}
-	if q.working >= maxAtOnce {
-		q.waiting = append(q.waiting, r)
-		return
-	}
-	q.working++
-	q.wg.Go(func() { t.e.work(r) })
-}
-
-// work answers a request, and then others as long as some wait.
-func (e *Engine) work(r *request) {
-	for r != nil {
-		r.serve(e.ctx)
-		q := &e.requests
-		q.mu.Lock()
-		r = nil
-		if len(q.waiting) > 0 {
-			r, q.waiting[0] = q.waiting[0], nil
-			q.waiting = q.waiting[1:]
-		} else {
-			q.working--
-			q.waiting = nil
-		}
-		q.mu.Unlock()
-	}
-}
 
 // serve answers the request.
 func (r *request) serve(ctx context.Context) {
@@ -169,7 +103,7 @@ func (r *request) serve(ctx context.Context) {
 	}
 }
 
-// respond sends a response.
+// respond sends a response, and tells those who watch the requests of the account.
 func (r *request) respond(reply api.Reply) {
 	b, err := json.Marshal(reply)
 	if err != nil {
@@ -177,6 +111,9 @@ func (r *request) respond(reply api.Reply) {
 		return
 	}
 	r.tenant.account.Publish(account.NewMessage(r.reply, b, r.headers...))
+	if r.Op != api.OpStreamMsgGet || reply.Head().Error != nil {
+		r.audit(b)
+	}
 }
 
 // decode reads the body of the request into v.

@@ -170,7 +170,7 @@ func (r *request) consumerOp(st *meta.Stream, old *meta.Consumer, cfg *api.Consu
 	case old == nil:
 		return &meta.Op{CreateConsumer: &meta.CreateConsumer{
 			Account: acc, Stream: st.Name(), Group: st.Group.ID, Config: cfg, Nodes: []uint32{uint32(e.cfg.Node)},
-			Max: e.maxConsumers(r.tenant, st), Limits: r.tenant.metaLimits(),
+			Max: e.maxConsumers(r.tenant, st),
 		}}, nil
 	case action == api.ActionCreate && !old.Config.Equal(cfg):
 		return nil, api.ErrConsumerAlreadyExists
@@ -185,23 +185,28 @@ func (r *request) consumerOp(st *meta.Stream, old *meta.Consumer, cfg *api.Consu
 }
 
 func (e *Engine) consumerRules(t *tenant) api.ConsumerRules {
-	rules := api.ConsumerRules{MaxAckPending: e.cfg.Limits.MaxAckPending, MaxRequestBatch: e.cfg.Limits.MaxRequestBatch}
+	own := e.limits.Load()
+	rules := api.ConsumerRules{MaxAckPending: own.MaxAckPending, MaxRequestBatch: own.MaxRequestBatch}
 	if l := t.limits.Load().MaxAckPending; l > 0 && (rules.MaxAckPending == 0 || l < rules.MaxAckPending) {
 		rules.MaxAckPending = l
 	}
 	return rules
 }
 
-// maxConsumers bounds the consumers of a stream; -1 is no limit.
+// maxConsumers bounds the consumers of a stream; -1 is no limit. The server's default
+// is for streams of which nobody else has said anything.
 func (e *Engine) maxConsumers(t *tenant, st *meta.Stream) int {
-	switch own, acc := st.Config.MaxConsumers, t.limits.Load().MaxConsumers; {
-	case own > 0:
-		return own
-	case acc >= 0 || e.cfg.Limits.DefaultMaxConsumers <= 0:
-		return -1
-	default:
-		return e.cfg.Limits.DefaultMaxConsumers
+	most := st.Config.MaxConsumers
+	if acc := t.limits.Load().MaxConsumers; acc > 0 && (most <= 0 || acc < most) {
+		most = acc
 	}
+	if most <= 0 {
+		most = e.limits.Load().DefaultMaxConsumers
+	}
+	if most <= 0 {
+		return -1
+	}
+	return most
 }
 
 // consumers returns those of the request's stream that are to be shown.

@@ -41,7 +41,7 @@ func (s *stream) leads(ctx context.Context) *api.Error {
 }
 
 func (e *Engine) streamLimits() api.StreamLimits {
-	return api.StreamLimits{MaxDuplicateWindow: e.cfg.Limits.DuplicateWindow}
+	return api.StreamLimits{MaxDuplicateWindow: e.limits.Load().DuplicateWindow}
 }
 
 func (r *request) streamCreate(ctx context.Context, out *api.StreamCreateResponse) *api.Error {

@@ -15,7 +15,7 @@ import (
 )
 
 // oneAtATime has one job at a time work on the disk.
-func oneAtATime(_ *rig, _ *wal.Config, _ *host.Config, c *Config) { c.Limits.ConcurrentIO = 1 }
+func oneAtATime(_ *rig, _ *wal.Config, _ *host.Config, c *Config) { c.Queues.ConcurrentIO = 1 }
 
 // A stream that is made again under its name has nothing of the one before.
 func TestMadeAgain(t *testing.T) {

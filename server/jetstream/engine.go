@@ -3,6 +3,7 @@ package jetstream
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -51,10 +52,13 @@ type Config struct {
 	Domain string
 	// Strict refuses requests with members that are not known.
 	Strict bool
-	// MaxMemory and MaxFile bound what all streams hold, in bytes.
-	MaxMemory, MaxFile int64
-	// Limits are the server's for streams and consumers.
+	// Limits are the server's for streams and consumers, Queues bound what waits.
 	Limits Limits
+	Queues Queues
+	// System is the system account, nil if there is none. Client describes who has
+	// published, as advisories have it.
+	System *account.Account
+	Client func(*account.Target) json.RawMessage
 	// NewID returns an id that is never used again (a nuid).
 	NewID func() string
 	// Seed makes what is random.
@@ -69,19 +73,32 @@ type Logger interface {
 	Errorf(format string, args ...any)
 }
 
-// Limits are those of a server. 0 is no limit.
+// Limits are those of a server, which may change while it runs. 0 is no limit, unless
+// it says otherwise.
 type Limits struct {
+	// MaxMemory and MaxFile bound what all streams hold and reserve, in bytes: -1 is no
+	// limit, and 0 leaves no room.
+	MaxMemory, MaxFile  int64
 	MaxAckPending       int
 	MaxRequestBatch     int
 	DuplicateWindow     time.Duration
 	DefaultMaxConsumers int
-	// Requests bounds the API requests that wait; 0 is 10,000.
-	Requests int
-	// ConcurrentIO bounds what is opened, removed or made durable at once; 0 is a few
-	// per processor.
-	ConcurrentIO int
 	// Batches are those of publishing in batches.
 	Batches BatchLimits
+}
+
+// Queues bound what waits. 0 is what is built in.
+type Queues struct {
+	// Requests bounds the API requests that wait, Infos those that only ask for
+	// information: 10,000, and as many.
+	Requests, Infos int
+	// ConcurrentIO bounds what is opened, removed or made durable at once: a few per
+	// processor.
+	ConcurrentIO int
+	// Msgs and Bytes bound what a stream has been sent and has not stored yet: 100,000,
+	// and what its group takes.
+	Msgs  int
+	Bytes int64
 }
 
 // BatchLimits bound publishing in batches. 0 is what is built in.
@@ -95,6 +112,7 @@ type BatchLimits struct {
 
 const (
 	defaultRequests = 10_000
+	defaultBuffered = 100_000
 	// defaultBatches and maxFastBatches bound the batches of all streams.
 	defaultBatches = 1000
 	maxFastBatches = 50_000
@@ -103,13 +121,12 @@ const (
 // quota bounds something of which there may be so many. It implements
 // streamcore.Quota.
 type quota struct {
-	used atomic.Int64
-	max  int64
+	used, max atomic.Int64
 }
 
 // Take implements streamcore.Quota.
 func (q *quota) Take() bool {
-	if q.used.Add(1) > q.max {
+	if q.used.Add(1) > q.max.Load() {
 		q.used.Add(-1)
 		return false
 	}
@@ -121,18 +138,22 @@ func (q *quota) Return() { q.used.Add(-1) }
 
 // Engine is JetStream on one server.
 type Engine struct {
-	cfg   Config
-	stage *stage
-	meta  *metaGroup
+	cfg    Config
+	limits atomic.Pointer[Limits]
+	stage  *stage
+	meta   *metaGroup
 
 	mu sync.RWMutex
 	// accounts are those that may use JetStream, by name.
 	accounts map[string]*tenant
-	streams  map[uint64]*stream // by group
-	rand     *rand.Rand
-	closed   bool
-	requests requestQueue
-	usage    usage // of all accounts
+	// refused are those that are told that they may not.
+	refused map[*account.Account]*account.Subscription
+	streams map[uint64]*stream // by group
+	rand    *rand.Rand
+	closed  bool
+	usage   usage // of all accounts
+	// requests are those of the API, infos those that only ask for information.
+	requests, infos requestQueue
 	// atomicBatches and fastBatches bound those of all streams.
 	atomicBatches, fastBatches quota
 	// metaKeys and storeKeys are those of the Ring, nil without one.
@@ -172,11 +193,13 @@ const metaGroupID raft.GroupID = 1
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, stage: newStage(cfg.Clock),
-		accounts: make(map[string]*tenant), streams: make(map[uint64]*stream),
+		accounts: make(map[string]*tenant), refused: make(map[*account.Account]*account.Subscription), streams: make(map[uint64]*stream),
 		rand:  rand.New(rand.NewPCG(cfg.Seed, 0x15)),
 		cache: file.NewCache(cacheBytes, 0), zones: time.LoadLocation, every: checkpointEvery,
 	}
-	e.jobs.turns = make(chan struct{}, cmp.Or(cfg.Limits.ConcurrentIO, 4*runtime.GOMAXPROCS(0)))
+	e.requests.atOnce, e.requests.limit = requestsAtOnce, cmp.Or(cfg.Queues.Requests, defaultRequests)
+	e.infos.atOnce, e.infos.limit = infosAtOnce, cmp.Or(cfg.Queues.Infos, e.requests.limit)
+	e.jobs.turns = make(chan struct{}, cmp.Or(cfg.Queues.ConcurrentIO, 4*runtime.GOMAXPROCS(0)))
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	for _, dir := range []string{cfg.Dir, e.path(streamsName)} {
 		if err := cfg.FS.MkdirAll(dir); err != nil {
@@ -193,9 +216,10 @@ func New(cfg Config) (*Engine, error) {
 	if e.storeKeys, err = cfg.Ring.Keys(file.Purpose); err != nil {
 		return nil, fmt.Errorf("jetstream: %w", err)
 	}
-	e.atomicBatches.max = int64(cmp.Or(cfg.Limits.Batches.Total, defaultBatches))
-	e.fastBatches.max = maxFastBatches
-	e.backups.max, e.restores.max = maxBackups, maxRestores
+	e.fastBatches.max.Store(maxFastBatches)
+	e.backups.max.Store(maxBackups)
+	e.restores.max.Store(maxRestores)
+	e.SetLimits(cfg.Limits)
 	if e.meta, err = openMeta(e); err != nil {
 		return nil, err
 	}
@@ -237,9 +261,13 @@ func (e *Engine) Stop() {
 	e.mu.Lock()
 	e.closed = true
 	tenants := slices.Collect(maps.Values(e.accounts))
+	refused := maps.Clone(e.refused)
 	e.mu.Unlock()
 	for _, t := range tenants {
 		t.close()
+	}
+	for a, sub := range refused {
+		a.Unsubscribe(sub)
 	}
 	// Who waits for something gives up, and no asset comes or goes from here on.
 	e.cancel()
@@ -252,6 +280,7 @@ func (e *Engine) Stop() {
 	wg.Wait()
 	e.stage.stop()
 	e.requests.finish()
+	e.infos.finish()
 }
 
 // cacheBytes bounds the parts of stream files in memory.
@@ -348,28 +377,16 @@ func (e *Engine) stream(group uint64) *stream {
 	return e.streams[group]
 }
 
-// Serve sets the accounts that may use JetStream, with their limits, and those that
-// are told that they may not. It may be called again.
-func (e *Engine) Serve(accounts map[*account.Account]AccountLimits, others []*account.Account) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, a := range others {
-		if err := refuse(a); err != nil {
-			return err
-		}
+// SetLimits puts other limits of the server into force. What there is already is
+// left as it is.
+func (e *Engine) SetLimits(l Limits) {
+	e.limits.Store(&l)
+	e.atomicBatches.max.Store(int64(cmp.Or(l.Batches.Total, defaultBatches)))
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, s := range e.streams {
+		s.boundBatches(&l.Batches)
 	}
-	for a, l := range accounts {
-		t := e.accounts[a.Name()]
-		if t == nil || t.account != a {
-			t = newTenant(e, a)
-			e.accounts[a.Name()] = t
-		}
-		t.limits.Store(&l)
-		if err := t.open(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // assigned returns what is assigned to a name, if that is there.

@@ -108,7 +108,7 @@ func (r *restore) sowConsumer(cfg *api.ConsumerConfig, s *archive.ConsumerState)
 	st := r.assigned
 	res, err := r.e.meta.propose(r.ctx, &meta.Op{CreateConsumer: &meta.CreateConsumer{
 		Account: st.Account, Stream: st.Name(), Group: st.Group.ID, Config: cfg, Nodes: []uint32{uint32(r.e.cfg.Node)},
-		Max: r.e.maxConsumers(r.tenant, st), Limits: r.tenant.metaLimits(),
+		Max: r.e.maxConsumers(r.tenant, st),
 	}})
 	switch {
 	case err != nil:

@@ -389,7 +389,7 @@ func TestRestoringIsQuiet(t *testing.T) {
 // What is in the way is said before anything is sent.
 func TestRestoreRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, vfs.NewMem(), func(_ *rig, _ *wal.Config, _ *host.Config, c *Config) { c.MaxFile = 1 << 20 })
+		r := newRig(t, vfs.NewMem(), func(_ *rig, _ *wal.Config, _ *host.Config, c *Config) { c.Limits.MaxFile = 1 << 20 })
 		defer r.stop()
 		r.create(&api.StreamConfig{Name: "there", Subjects: []string{"there"}})
 		limits := api.NoLimits

@@ -89,6 +89,7 @@ func startRig(t *testing.T, disk *vfs.Mem, options ...rigOption) (*rig, error) {
 	}
 	c := Config{
 		Dir: "js", Clock: clock.Real(), Node: 1, Name: "S1", ServerID: "ID1", Version: "1.0.0", Seed: 1, Logger: r,
+		Limits: Limits{MaxMemory: -1, MaxFile: -1},
 		// Consumers of an earlier life may still be there.
 		NewID: func() string { return fmt.Sprintf("%022d", ids.Add(1)) },
 	}

@@ -357,11 +357,7 @@ func (s *stream) LeaderChanged(l host.Leadership) {
 	s.leading.Store(uint64(l.Term))
 	<-s.joined
 	// The core is read here, between two batches.
-	b := &s.e.cfg.Limits.Batches
-	ingest := streamcore.NewIngest(s.core, streamcore.IngestConfig{
-		Domain: s.e.cfg.Domain, Zones: s.e.zones, MaxBatchMessages: b.Messages, MaxBatches: b.PerStream, Timeout: int64(b.Timeout),
-		AtomicQuota: &s.e.atomicBatches, FastQuota: &s.e.fastBatches,
-	}, s.e.now())
+	ingest := streamcore.NewIngest(s.core, s.e.ingestConfig(&s.e.limits.Load().Batches), s.e.now())
 	s.noteDue()
 	// The log of a stream begins with its configuration: what was taken under it is
 	// taken again when the log is applied anew, whatever is assigned by then. A change

@@ -1,7 +1,9 @@
 package jetstream
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +30,11 @@ type driver struct {
 	term   uint64
 	ingest *streamcore.Ingest
 	out    streamcore.Output
+	// unsettled is what was proposed for publishers and has no outcome yet.
+	unsettled struct {
+		ops   int
+		bytes int64
+	}
 	// replies and copies are to be sent, news to be told to the consumers.
 	replies   []streamcore.Reply
 	copies    []streamcore.Republish
@@ -122,6 +129,8 @@ func newOutcome(r *streamcore.Result) *outcome {
 type publication struct {
 	of     *stream
 	ticket streamcore.Ticket
+	// size is that of the op in bytes.
+	size int64
 	// done is settled, made once.
 	done func(host.Outcome)
 }
@@ -171,7 +180,7 @@ func (s *stream) publish(m *account.Message) {
 	from := len(s.out.Buf)
 	s.out.Buf = append(s.out.Buf, m.Reply...)
 	p := streamcore.Publication{Subject: m.Subject, Reply: s.out.Buf[from:len(s.out.Buf):len(s.out.Buf)], Header: m.Header(), Data: m.Payload()}
-	if err := s.refusal(m); err != nil {
+	if err := s.refusalLocked(m); err != nil {
 		s.ingest.Dropped(&streamcore.Ticket{Reply: p.Reply}, err, &s.out)
 	} else {
 		s.ingest.Publish(&p, now, &s.out)
@@ -192,20 +201,49 @@ func (s *stream) refuse(m *account.Message) {
 	s.tenant.account.Publish(account.NewMessage(string(m.Reply), ack.AppendJSON(nil)))
 }
 
-// refusal says why the server takes no message at the moment, if so.
-func (s *stream) refusal(m *account.Message) *api.Error {
+// refusalLocked says why the server takes no message at the moment, if so.
+func (s *stream) refusalLocked(m *account.Message) *api.Error {
+	if q := &s.e.cfg.Queues; s.unsettled.ops >= cmp.Or(q.Msgs, defaultBuffered) || q.Bytes > 0 && s.unsettled.bytes+int64(m.Size()) > q.Bytes {
+		return api.ErrStreamTooManyRequests
+	}
 	return s.tenant.refusal(s.assigned.Load().Config.Storage, int64(m.Size()))
+}
+
+func (e *Engine) ingestConfig(b *BatchLimits) streamcore.IngestConfig {
+	return streamcore.IngestConfig{
+		Domain: e.cfg.Domain, Zones: e.zones, MaxBatchMessages: b.Messages, MaxBatches: b.PerStream, Timeout: int64(b.Timeout),
+		AtomicQuota: &e.atomicBatches, FastQuota: &e.fastBatches,
+	}
+}
+
+// boundBatches puts other bounds on publishing in batches into force.
+func (s *stream) boundBatches(b *BatchLimits) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ingest != nil {
+		s.ingest.Bound(s.e.ingestConfig(b))
+	}
 }
 
 // carryOutLocked proposes what the ingest wants proposed, and reports whether there
 // is something for the actor to do.
 func (s *stream) carryOutLocked() (wake bool) {
 	for i := range s.out.Proposals {
+		op := s.out.Proposals[i].Op
 		p := newPublication(s, s.out.Proposals[i].Ticket)
-		if err := s.group.Propose(host.Proposal{Data: s.out.Proposals[i].Op, Term: raft.Term(s.term), Done: p.done}); err != nil {
-			s.ingest.Dropped(&p.ticket, api.ErrInsufficientResources, &s.out)
-			p.recycle()
+		p.size = int64(len(op))
+		err := s.group.Propose(host.Proposal{Data: op, Term: raft.Term(s.term), Done: p.done})
+		if err == nil {
+			s.unsettled.ops++
+			s.unsettled.bytes += p.size
+			continue
 		}
+		why := api.ErrInsufficientResources
+		if errors.Is(err, host.ErrOverloaded) {
+			why = api.ErrStreamTooManyRequests
+		}
+		s.ingest.Dropped(&p.ticket, why, &s.out)
+		p.recycle()
 	}
 	s.replies = append(s.replies, s.out.Replies...)
 	// Advisories leave by the actor: this stream may be who listens to them.
@@ -221,6 +259,8 @@ func (p *publication) settled(o host.Outcome) {
 	got, _ := o.Result.(*outcome)
 	applied := got != nil && o.Fate == host.Applied
 	s.mu.Lock()
+	s.unsettled.ops--
+	s.unsettled.bytes -= p.size
 	wake := false
 	if s.ingest != nil {
 		if applied {
@@ -331,7 +371,7 @@ func (s *stream) send(w *worker) {
 		c.news(news)
 	}
 	for i := range replies {
-		w.send(s.tenant.account, replies[i].Subject, nil, nil, replies[i].Data)
+		w.send(s.tenant.account, replies[i].Subject, nil, replies[i].Header, replies[i].Data)
 	}
 	for i := range copies {
 		w.send(s.tenant.account, copies[i].Subject, nil, copies[i].Header, copies[i].Data)

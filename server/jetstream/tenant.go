@@ -1,6 +1,8 @@
 package jetstream
 
 import (
+	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/nats-lite/nats-lite/server/account"
@@ -79,13 +81,9 @@ func (t *tenant) alias(from, to string) *account.Subscription {
 	}}
 }
 
-// refuse answers the requests of an account that may not use JetStream, unless it uses
-// that of another account by the same name.
-func refuse(a *account.Account) error {
-	if a.ImportsService(api.Prefix + ".>") {
-		return nil
-	}
-	return a.Subscribe(&account.Subscription{Subject: api.Prefix + ".>", Handler: func(m *account.Message) {
+// refusal answers the requests of an account that may not use JetStream.
+func refusal(a *account.Account) *account.Subscription {
+	return &account.Subscription{Subject: api.Prefix + ".>", Handler: func(m *account.Message) {
 		call, ok := api.Parse(string(m.Subject))
 		if !ok || len(m.Reply) == 0 {
 			return
@@ -93,7 +91,50 @@ func refuse(a *account.Account) error {
 		if reply := call.Op.NewReply(); reply != nil {
 			a.Publish(account.NewMessage(string(m.Reply), mustJSON(call.Op.Fail(api.ErrNotEnabledForAccount))))
 		}
-	}})
+	}}
+}
+
+// Serve sets the accounts that may use JetStream, with their limits, and those that
+// are told that they may not. It may be called again: the streams of an account that
+// may not use JetStream any more are kept, and are back when it may.
+func (e *Engine) Serve(accounts map[*account.Account]AccountLimits, others []*account.Account) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var errs []error
+	for a, sub := range e.refused {
+		if !slices.Contains(others, a) || a.ImportsService(api.Prefix+".>") {
+			a.Unsubscribe(sub)
+			delete(e.refused, a)
+		}
+	}
+	for name, t := range e.accounts {
+		if _, may := accounts[t.account]; !may && len(t.subs) > 0 {
+			t.close()
+			delete(e.accounts, name)
+		}
+	}
+	for _, a := range others {
+		// One that imports the API uses that of another account.
+		if e.refused[a] == nil && !a.ImportsService(api.Prefix+".>") {
+			e.refused[a] = refusal(a)
+			errs = append(errs, a.Subscribe(e.refused[a]))
+		}
+	}
+	for a, l := range accounts {
+		t := e.accounts[a.Name()]
+		if t == nil || t.account != a {
+			t = newTenant(e, a)
+			e.accounts[a.Name()] = t
+		}
+		t.limits.Store(&l)
+		errs = append(errs, t.open())
+	}
+	for _, s := range e.streams {
+		if s.tenant != e.tenantLocked(s.tenant.account.Name()) {
+			e.restart(s)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // close ends answering requests.
@@ -119,39 +160,24 @@ func (t *tenant) hears(subject, queue string) bool {
 	return false
 }
 
-// checkStream checks what a stream may hold against the limits for a single one, and
-// that it does not feed on itself.
+// checkStream checks that a stream does not feed on itself.
 func (t *tenant) checkStream(c *api.StreamConfig) *api.Error {
 	circular := false
 	t.e.meta.view(func(state *meta.State) { circular = state.Circular(t.account.Name(), c) })
 	if circular {
 		return api.ErrStreamInvalidConfig.With("err", "detected cycle")
 	}
-	l := t.limits.Load()
-	most := l.StoreMaxStreamBytes
-	if c.Storage == api.MemoryStorage {
-		most = l.MemoryMaxStreamBytes
-	}
-	switch {
-	case l.MaxBytesRequired && c.MaxBytes <= 0:
-		return api.ErrStreamMaxBytesRequired
-	case most > 0 && c.MaxBytes > most:
-		return api.ErrStreamMaxStreamBytesExceeded
-	}
 	return nil
 }
 
 // refusal says why a message of so many bytes can not be taken, if so.
 func (t *tenant) refusal(storage api.Storage, size int64) *api.Error {
-	l := t.limits.Load()
-	limit, own := l.MaxStorage, t.e.cfg.MaxFile
+	l, own := t.limits.Load(), t.e.limits.Load().of(storage)
+	limit := l.MaxStorage
 	if storage == api.MemoryStorage {
-		limit, own = l.MaxMemory, t.e.cfg.MaxMemory
+		limit = l.MaxMemory
 	}
-	if limit < 0 && own <= 0 {
-		return nil
-	}
-	if own > 0 && t.e.usage.of(storage)+size > own {
+	if own >= 0 && t.e.usage.of(storage)+size > own {
 		return api.ErrInsufficientResources
 	}
 	if limit >= 0 && t.usage.of(storage)+size > limit {
@@ -160,8 +186,23 @@ func (t *tenant) refusal(storage api.Storage, size int64) *api.Error {
 	return nil
 }
 
+// of returns what streams with a kind of storage may hold together.
+func (l *Limits) of(storage api.Storage) int64 {
+	if storage == api.MemoryStorage {
+		return l.MaxMemory
+	}
+	return l.MaxFile
+}
+
 // metaLimits are the limits as the group of assets goes by them.
 func (t *tenant) metaLimits() meta.Limits {
-	l := t.limits.Load()
-	return meta.Limits{Streams: l.MaxStreams, Consumers: l.MaxConsumers, Memory: l.MaxMemory, File: l.MaxStorage}
+	l, own := t.limits.Load(), t.e.limits.Load()
+	streams := l.MaxStreams
+	if streams <= 0 {
+		streams = -1
+	}
+	return meta.Limits{
+		Streams: streams, Memory: l.MaxMemory, File: l.MaxStorage, AllMemory: own.MaxMemory, AllFile: own.MaxFile,
+		StreamMemory: l.MemoryMaxStreamBytes, StreamFile: l.StoreMaxStreamBytes, BytesRequired: l.MaxBytesRequired,
+	}
 }

@@ -13,7 +13,7 @@ import (
 func (s *stream) explain(m *account.Message) any {
 	cfg := s.assigned.Load().Config
 	out := traces.JetStream{Type: "js", Time: s.e.cfg.Clock.Now(), Stream: cfg.Name}
-	refused := s.refusal(m)
+	refused := s.tenant.refusal(cfg.Storage, int64(m.Size()))
 	switch {
 	case cfg.Sealed:
 		out.Error = api.ErrStreamSealed.Description

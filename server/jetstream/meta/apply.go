@@ -62,7 +62,7 @@ func (s *State) createStream(o *CreateStream) Result {
 	if o.Limits.Streams >= 0 && len(a.streams)+len(a.restores) >= o.Limits.Streams {
 		return Result{Err: api.ErrMaximumStreamsLimit}
 	}
-	if err := a.room(nil, o.Config, &o.Limits); err != nil {
+	if err := s.room(a, nil, o.Config, &o.Limits); err != nil {
 		return Result{Err: err}
 	}
 	st := &Stream{
@@ -85,7 +85,7 @@ func (s *State) updateStream(o *UpdateStream) Result {
 	case s.Overlaps(o.Account, st.Name(), o.Config.Subjects):
 		return Result{Err: api.ErrStreamSubjectOverlap, Stream: st}
 	}
-	if err := s.accounts[o.Account].room(st.Config, o.Config, &o.Limits); err != nil {
+	if err := s.room(s.accounts[o.Account], st.Config, o.Config, &o.Limits); err != nil {
 		return Result{Err: err, Stream: st}
 	}
 	next := *st
@@ -138,10 +138,8 @@ func (s *State) createConsumer(o *CreateConsumer) Result {
 		}
 		return Result{Stream: st, Consumer: c}
 	}
-	if !o.Config.Direct {
-		if o.Max >= 0 && st.NumConsumers() >= o.Max || o.Limits.Consumers >= 0 && s.accounts[o.Account].consumers >= o.Limits.Consumers {
-			return Result{Err: api.ErrMaximumConsumersLimit, Stream: st}
-		}
+	if !o.Config.Direct && o.Max >= 0 && st.NumConsumers() >= o.Max {
+		return Result{Err: api.ErrMaximumConsumersLimit, Stream: st}
 	}
 	if err := st.unique(o.Config); err != nil {
 		return Result{Err: err, Stream: st}
@@ -258,22 +256,39 @@ func (s *State) setConsumer(st *Stream, name string, c *Consumer) {
 	s.accounts[st.Account].consumers += count
 }
 
-// room reports whether an account can reserve what a stream wants, which has
-// reserved what it had before.
-func (a *account) room(old, c *api.StreamConfig, l *Limits) *api.Error {
+// room says why a stream of an account can not have what it wants to reserve, instead
+// of what it had before.
+func (s *State) room(a *account, old, c *api.StreamConfig, l *Limits) *api.Error {
 	with := *a
 	if old != nil {
 		with.reserve(old, -1)
 	}
 	with.reserve(c, 1)
-	limit, err := l.File, api.ErrStorageResourcesExceeded
-	if c.Storage == api.MemoryStorage {
-		limit, err = l.Memory, api.ErrMemoryResourcesExceeded
+	kind := c.Storage
+	own, all, each, err := l.File, l.AllFile, l.StreamFile, api.ErrStorageResourcesExceeded
+	if kind == api.MemoryStorage {
+		own, all, each, err = l.Memory, l.AllMemory, l.StreamMemory, api.ErrMemoryResourcesExceeded
 	}
-	if limit >= 0 && with.reserved[c.Storage] > a.reserved[c.Storage] && with.reserved[c.Storage] > limit {
+	more := with.reserved[kind] - a.reserved[kind]
+	switch {
+	case more > 0 && own >= 0 && with.reserved[kind] > own:
 		return err
+	case more > 0 && all >= 0 && s.reserved(kind)+more > all:
+		return err
+	case l.BytesRequired && c.MaxBytes <= 0:
+		return api.ErrStreamMaxBytesRequired
+	case each > 0 && c.MaxBytes > each:
+		return api.ErrStreamMaxStreamBytesExceeded
 	}
 	return nil
+}
+
+// reserved sums up what all accounts have reserved.
+func (s *State) reserved(kind api.Storage) (sum int64) {
+	for _, a := range s.accounts {
+		sum += a.reserved[kind]
+	}
+	return sum
 }
 
 // unique checks that no other consumer of a work queue gets what this one gets.

@@ -19,7 +19,7 @@ func create(c *api.StreamConfig) *Op {
 }
 
 func consume(st *Stream, c *api.ConsumerConfig) *Op {
-	return &Op{CreateConsumer: &CreateConsumer{Account: st.Account, Stream: st.Name(), Group: st.Group.ID, Config: c, Nodes: []uint32{1}, Max: -1, Limits: NoLimits}}
+	return &Op{CreateConsumer: &CreateConsumer{Account: st.Account, Stream: st.Name(), Group: st.Group.ID, Config: c, Nodes: []uint32{1}, Max: -1}}
 }
 
 // apply carries out an op after it has been encoded and decoded.
@@ -178,8 +178,6 @@ func TestConsumers(t *testing.T) {
 	limited := consume(st, &api.ConsumerConfig{Name: "d"})
 	limited.CreateConsumer.Max = 1
 	refused(t, s, limited, api.ErrMaximumConsumersLimit)
-	limited.CreateConsumer.Max, limited.CreateConsumer.Limits.Consumers = -1, 1
-	refused(t, s, limited, api.ErrMaximumConsumersLimit)
 	limited.CreateConsumer.Config.Direct = true
 	ok(t, s, limited)
 	if n := s.Usage("A").Consumers; n != 1 || st.NumConsumers() != 1 {
@@ -221,7 +219,7 @@ func TestLimits(t *testing.T) {
 		o.CreateStream.Limits = l
 		return o
 	}
-	l := Limits{Streams: 2, Consumers: -1, Memory: 100, File: 1000}
+	l := Limits{Streams: 2, Memory: 100, File: 1000, AllMemory: -1, AllFile: -1}
 	st := ok(t, s, limited("a", 300, api.FileStorage, l)).Stream
 	refused(t, s, limited("b", 40, api.FileStorage, l), api.ErrStorageResourcesExceeded)
 	refused(t, s, limited("b", 40, api.MemoryStorage, l), api.ErrMemoryResourcesExceeded)
@@ -240,6 +238,41 @@ func TestLimits(t *testing.T) {
 	shrink := *st.Config
 	shrink.MaxBytes = 320
 	ok(t, s, &Op{UpdateStream: &UpdateStream{Account: "A", Config: &shrink, Revision: st.Revision, Limits: Limits{File: 1}}})
+}
+
+// What streams reserve is bounded by what their server has, too, and one by one.
+func TestLimitsOfServerAndStream(t *testing.T) {
+	in := func(acc, name string, bytes int64, storage api.Storage, l Limits) *Op {
+		c := streamConfig(name, name)
+		c.MaxBytes, c.Storage = bytes, storage
+		return &Op{CreateStream: &CreateStream{Account: acc, Config: c, Nodes: []uint32{1}, Limits: l}}
+	}
+	s := &State{}
+	l := NoLimits
+	l.AllMemory, l.AllFile = 100, 1000
+	ok(t, s, in("A", "a", 600, api.FileStorage, l))
+	refused(t, s, in("B", "b", 500, api.FileStorage, l), api.ErrStorageResourcesExceeded)
+	refused(t, s, in("B", "b", 101, api.MemoryStorage, l), api.ErrMemoryResourcesExceeded)
+	ok(t, s, in("B", "b", 400, api.FileStorage, l))
+	ok(t, s, in("B", "c", -1, api.FileStorage, l))
+	ok(t, s, in("B", "d", 100, api.MemoryStorage, l))
+	// A bound of 0 leaves no room, and takes none from what reserves nothing.
+	l.AllMemory = 0
+	refused(t, s, in("C", "m", 1, api.MemoryStorage, l), api.ErrMemoryResourcesExceeded)
+	ok(t, s, in("C", "m", -1, api.MemoryStorage, l))
+
+	l = NoLimits
+	l.BytesRequired, l.StreamMemory, l.StreamFile = true, 10, 20
+	refused(t, s, in("D", "f", -1, api.FileStorage, l), api.ErrStreamMaxBytesRequired)
+	refused(t, s, in("D", "f", 21, api.FileStorage, l), api.ErrStreamMaxStreamBytesExceeded)
+	refused(t, s, in("D", "m", 11, api.MemoryStorage, l), api.ErrStreamMaxStreamBytesExceeded)
+	ok(t, s, in("D", "f", 20, api.FileStorage, l))
+	ok(t, s, in("D", "m", 10, api.MemoryStorage, l))
+	// Clients look for the first of several errors.
+	l.Streams, l.File = 2, 30
+	refused(t, s, in("D", "g", 21, api.FileStorage, l), api.ErrMaximumStreamsLimit)
+	l.Streams = 3
+	refused(t, s, in("D", "g", 21, api.FileStorage, l), api.ErrStorageResourcesExceeded)
 }
 
 func TestCircular(t *testing.T) {

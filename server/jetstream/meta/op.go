@@ -19,18 +19,25 @@ type Op struct {
 	DeleteConsumer *DeleteConsumer `json:"delete_consumer,omitempty"`
 }
 
-// Limits are those of an account, as the server that proposes knows them. -1 is
-// no limit.
+// Limits are those of an account and of its server, as the server that proposes knows
+// them. -1 is no limit.
 type Limits struct {
-	Streams   int `json:"streams"`
-	Consumers int `json:"consumers"`
-	// Memory and File bound what streams may reserve.
-	Memory int64 `json:"memory"`
-	File   int64 `json:"file"`
+	Streams int `json:"streams"`
+	// Memory and File bound what the account's streams may reserve, AllMemory and
+	// AllFile what those of all accounts may.
+	Memory    int64 `json:"memory"`
+	File      int64 `json:"file"`
+	AllMemory int64 `json:"all_memory"`
+	AllFile   int64 `json:"all_file"`
+	// StreamMemory and StreamFile bound what a single stream may reserve; 0 is no limit,
+	// too. BytesRequired demands that it reserves something.
+	StreamMemory  int64 `json:"stream_memory"`
+	StreamFile    int64 `json:"stream_file"`
+	BytesRequired bool  `json:"bytes_required,omitempty"`
 }
 
 // NoLimits has no limit.
-var NoLimits = Limits{-1, -1, -1, -1}
+var NoLimits = Limits{Streams: -1, Memory: -1, File: -1, AllMemory: -1, AllFile: -1}
 
 // CreateStream makes a stream, unless there is one of that name. If that has the
 // same configuration there is nothing to do.
@@ -84,8 +91,7 @@ type CreateConsumer struct {
 	Config *api.ConsumerConfig `json:"config"`
 	Nodes  []uint32            `json:"nodes"`
 	// Max bounds the consumers of the stream; -1 is no limit.
-	Max    int    `json:"max"`
-	Limits Limits `json:"limits"`
+	Max int `json:"max"`
 }
 
 // UpdateConsumer replaces the configuration of a consumer.

@@ -77,8 +77,8 @@ type Output struct {
 	Buf []byte
 }
 
-// Reply is a message for a publisher.
-type Reply struct{ Subject, Data []byte }
+// Reply is a message for a publisher. Header is empty but for a status.
+type Reply struct{ Subject, Header, Data []byte }
 
 // Proposal is an op to be proposed. Ticket is to be handed to Done with the op's
 // result, or to Dropped.
@@ -136,6 +136,18 @@ func (o *Output) since(from int) []byte { return o.Buf[from:len(o.Buf):len(o.Buf
 // NewIngest returns the Ingest of a stream that a replica begins to lead. All that
 // was committed before has been applied to the core.
 func NewIngest(core *Core, cfg IngestConfig, now int64) *Ingest {
+	g := &Ingest{
+		cfg: cfg.withDefaults(), deadline: math.MaxInt64,
+		atomic: make(map[string]*atomicBatch), fast: make(map[string]*fastFlow),
+	}
+	g.Configure(core.Config())
+	for _, b := range core.FastBatches() {
+		g.resumeFast(&b, now)
+	}
+	return g
+}
+
+func (cfg IngestConfig) withDefaults() IngestConfig {
 	for _, bound := range []struct {
 		of    *int
 		value int
@@ -153,16 +165,11 @@ func NewIngest(core *Core, cfg IngestConfig, now int64) *Ingest {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultIngest.Timeout
 	}
-	g := &Ingest{
-		cfg: cfg, deadline: math.MaxInt64,
-		atomic: make(map[string]*atomicBatch), fast: make(map[string]*fastFlow),
-	}
-	g.Configure(core.Config())
-	for _, b := range core.FastBatches() {
-		g.resumeFast(&b, now)
-	}
-	return g
+	return cfg
 }
+
+// Bound puts other bounds into force. Batches that are open may stay above them.
+func (g *Ingest) Bound(cfg IngestConfig) { g.cfg = cfg.withDefaults() }
 
 // Configure puts another configuration of the stream in force.
 func (g *Ingest) Configure(cfg *api.StreamConfig) { g.stream = cfg }
@@ -265,9 +272,10 @@ func (g *Ingest) active(now int64) int64 {
 	return now
 }
 
-// answer tells a publisher what became of its message. Stream and domain are filled in.
+// answer tells a publisher what became of its message, unless the stream never does.
+// Stream and domain are filled in.
 func (g *Ingest) answer(reply []byte, a api.PubAck, out *Output) {
-	if len(reply) == 0 {
+	if len(reply) == 0 || g.stream.NoAck {
 		return
 	}
 	a.Stream, a.Domain = g.stream.Name, g.cfg.Domain
@@ -277,8 +285,16 @@ func (g *Ingest) answer(reply []byte, a api.PubAck, out *Output) {
 }
 
 func (g *Ingest) refuse(reply []byte, e *api.Error, out *Output) {
+	sent := len(out.Replies)
 	g.answer(reply, api.PubAck{Error: e}, out)
+	if e == api.ErrStreamTooManyRequests && len(out.Replies) > sent {
+		// By the status clients tell that they may come again from what is wrong with
+		// their message.
+		out.Replies[sent].Header = tooManyRequests
+	}
 }
+
+var tooManyRequests = api.StatusTooManyRequests.AppendBlock(nil)
 
 // normalHeader returns a header block without what is on the way only: a status in its
 // first line, and who has sent it.

@@ -133,6 +133,8 @@ func (s *site) close() {
 type peer struct {
 	t  *testing.T
 	nc net.Conn
+	// replies counts the requests.
+	replies int
 
 	mu  sync.Mutex
 	got []byte // and not yet wanted

@@ -27,7 +27,8 @@ type Figures struct {
 	API                          api.Stats
 }
 
-// Figures sums up what is here.
+// Figures sums up what is here. The streams of accounts that may not use JetStream take
+// room, and do not count otherwise.
 func (e *Engine) Figures() (f Figures) {
 	f.Memory, f.File = uint64(e.usage.of(api.MemoryStorage)), uint64(e.usage.of(api.FileStorage))
 	f.API.Level = api.Level
@@ -40,7 +41,7 @@ func (e *Engine) Figures() (f Figures) {
 		f.ReservedFile += uint64(u.ReservedFile)
 	}
 	for _, s := range e.streamList() {
-		if s.isRestoring() {
+		if s.isRestoring() || !s.tenant.enabled() {
 			continue
 		}
 		f.Streams++
@@ -87,7 +88,7 @@ type AccountFigures struct {
 // Accounts returns the accounts that may use JetStream, in any order.
 func (e *Engine) Accounts() (list []AccountFigures) {
 	for _, t := range e.tenants() {
-		if len(t.subs) == 0 {
+		if !t.enabled() {
 			continue
 		}
 		list = append(list, AccountFigures{

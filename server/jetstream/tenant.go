@@ -21,6 +21,8 @@ type tenant struct {
 	requests, failures atomic.Uint64
 	inflight           atomic.Int64
 
+	// subs are those of an account that may use JetStream. They are made before anybody
+	// else has the tenant.
 	subs []*account.Subscription
 }
 
@@ -47,7 +49,7 @@ func (e *Engine) tenantLocked(name string) *tenant {
 
 // open begins to answer requests.
 func (t *tenant) open() error {
-	if len(t.subs) > 0 {
+	if t.enabled() {
 		return nil
 	}
 	for _, pattern := range t.e.apiPatterns() {
@@ -68,6 +70,9 @@ func (t *tenant) open() error {
 	}
 	return nil
 }
+
+// enabled reports whether the account may use JetStream.
+func (t *tenant) enabled() bool { return len(t.subs) > 0 }
 
 // alias passes on what is published below a subject to what has the same name below
 // another.
@@ -108,7 +113,7 @@ func (e *Engine) Serve(accounts map[*account.Account]AccountLimits, others []*ac
 		}
 	}
 	for name, t := range e.accounts {
-		if _, may := accounts[t.account]; !may && len(t.subs) > 0 {
+		if _, may := accounts[t.account]; !may && t.enabled() {
 			t.close()
 			delete(e.accounts, name)
 		}

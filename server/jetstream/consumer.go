@@ -67,6 +67,10 @@ type consumer struct {
 	underway  int
 	// seed is proposed as soon as the consumer leads.
 	seed *consumerSeed
+	// kept is mail for the engine that is to begin next; beginning is whether the state
+	// for it was asked for.
+	kept      []letter
+	beginning bool
 	// againAt is when another engine is to begin, tellAt when the stream is to be told
 	// again what the consumer is done with; 0 is never.
 	againAt, tellAt int64

@@ -106,6 +106,8 @@ func (c *consumer) run(w *worker) {
 	c.sow(&in)
 	if e := c.engine; e != nil {
 		c.handle(w, e, &in)
+	} else {
+		c.keep(in.mail, closed)
 	}
 	for _, f := range in.calls {
 		f(w, c.engine)
@@ -123,26 +125,38 @@ func (c *consumer) run(w *worker) {
 	c.spare = consumerInbox{mail: in.mail[:0], news: in.news[:0], calls: in.calls[:0]}
 }
 
+// keep keeps mail for the engine that is about to begin, if there will be one.
+func (c *consumer) keep(mail []letter, closed bool) {
+	switch {
+	case closed || c.againAt == 0 && !c.beginning:
+		c.kept = nil
+	case len(c.kept) < maxMail:
+		c.kept = append(c.kept, mail...)
+	}
+}
+
 // beginOrEnd makes the engine, or throws it away.
 func (c *consumer) beginOrEnd(w *worker, in *consumerInbox, closed bool) {
 	switch {
 	case closed:
-		in.lead, in.state, c.againAt, c.tellAt = nil, nil, 0, 0
+		in.lead, in.state, c.againAt, c.tellAt, c.beginning = nil, nil, 0, 0, false
 	case in.resign:
-		in.state, c.againAt, c.tellAt = nil, 0, 0
+		in.state, c.againAt, c.tellAt, c.beginning = nil, 0, 0, false
 		c.end()
 	case in.lead != nil:
-		c.term, in.state, c.againAt = in.term, nil, 0
+		c.term, in.state, c.againAt, c.beginning = in.term, nil, 0, false
 		if c.stream.isRestoring() {
 			in.lead = nil // it is told when it is to begin
 		}
-	case in.lost || in.anew:
+	case in.lost:
 		// Another one begins with what is there.
-		c.breakOff(w)
+		c.breakOff(w, int64(pause))
+	case in.anew && c.engine != nil:
+		c.breakOff(w, 0)
 	case in.late:
-		c.againAt = w.now + int64(pause)
+		c.againAt, c.beginning = w.now+int64(pause), false
 	case in.state != nil && c.engine == nil:
-		in.lead = in.state
+		in.lead, c.beginning = in.state, false
 	}
 	if in.untold && c.tellAt == 0 {
 		c.tellAt = w.now + int64(pause)
@@ -215,16 +229,16 @@ func (c *consumer) end() {
 	c.settleMarks()
 }
 
-// breakOff has another engine begin after a while. Those whose requests wait are told
-// to ask again.
-func (c *consumer) breakOff(w *worker) {
+// breakOff has another engine begin after a while, in nanoseconds. Those whose requests
+// wait are told to ask again.
+func (c *consumer) breakOff(w *worker, wait int64) {
 	if c.engine != nil {
 		c.engine.Close(false, &w.effects)
 		c.end()
 		c.carryOut(w)
 	}
-	if c.againAt == 0 {
-		c.againAt = w.now + int64(pause)
+	if c.againAt == 0 && !c.beginning {
+		c.againAt = w.now + wait
 	}
 }
 
@@ -232,7 +246,7 @@ func (c *consumer) breakOff(w *worker) {
 func (c *consumer) again(w *worker) {
 	// What the last engine has proposed is in the log before, or never will be.
 	if c.engine == nil && c.againAt != 0 && c.againAt <= w.now && c.underway == 0 {
-		c.againAt = 0
+		c.againAt, c.beginning = 0, true
 		c.group.ReadIndex(func(_ raft.Index, err error) {
 			if err != nil {
 				c.tell(func(in *consumerInbox) { in.late = true })
@@ -301,8 +315,17 @@ func (c *consumer) handle(w *worker, e *consumercore.Engine, in *consumerInbox) 
 			}
 		}
 	}
-	for i := range in.mail {
-		switch l := &in.mail[i]; l.kind {
+	if len(c.kept) > 0 {
+		c.receiveAll(w, e, c.kept)
+		c.kept = nil
+	}
+	c.receiveAll(w, e, in.mail)
+}
+
+// receiveAll gives the engine what was sent to the consumer.
+func (c *consumer) receiveAll(w *worker, e *consumercore.Engine, mail []letter) {
+	for i := range mail {
+		switch l := &mail[i]; l.kind {
 		case letterPull:
 			e.Pull(w.now, l.reply, l.payload, false, &w.effects)
 		case letterAck:
@@ -326,7 +349,7 @@ func (c *consumer) step(w *worker) {
 		// The engine has worked ahead of what will not be.
 		c.complain("proposing", c.fault)
 		c.fault = nil
-		c.breakOff(w)
+		c.breakOff(w, int64(pause))
 	}
 	if c.engine == nil {
 		return

@@ -2,6 +2,8 @@ package jetstream
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -204,6 +206,99 @@ func TestWorkQueueOfSeveralAfterRestart(t *testing.T) {
 		}
 		if list := r.fetch("S", "b", 5); len(list) != 3 {
 			t.Errorf("%d messages are delivered", len(list))
+		}
+	})
+}
+
+// However often a stream begins and ends to retain by interest, and whatever is
+// acknowledged meanwhile, in whatever order: while it does, it has what some consumer
+// still wants, and while it does not, what it had keeps.
+func TestRetentionChanges(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			eachEnd(t, func(t *testing.T, again func(*rig) *rig) {
+				rng := rand.New(rand.NewPCG(seed, 3))
+				r := newRig(t, vfs.NewMem(), often)
+				defer func() { r.stop() }()
+				cfg := api.StreamConfig{Name: "S", Subjects: []string{"s.*"}}
+				r.create(&cfg)
+				filters := map[string]string{"C": "", "D": "s.a"}
+				for name, filter := range filters {
+					r.consume("S", &api.ConsumerConfig{Name: name, Durable: name, AckPolicy: api.AckExplicit, FilterSubject: filter, AckWait: 1000 * time.Hour, MaxAckPending: 1000})
+				}
+				subjects := map[uint64]string{} // of the messages that have to be there
+				acked := map[string]map[uint64]bool{"C": {}, "D": {}}
+				pending := map[string][]delivered{}
+				settle := func() {
+					if cfg.Retention != api.RetainInterest {
+						return
+					}
+					for seq, subject := range subjects {
+						wanted := !acked["C"][seq] || subject == "s.a" && !acked["D"][seq]
+						if !wanted {
+							delete(subjects, seq)
+						}
+					}
+				}
+				for step := range 60 {
+					name := []string{"C", "D"}[rng.IntN(2)]
+					switch p := rng.IntN(20); {
+					case p < 8:
+						subject := []string{"s.a", "s.b"}[rng.IntN(2)]
+						subjects[r.store(subject, "x")] = subject
+					case p < 11:
+						pending[name] = append(pending[name], r.fetch("S", name, 1+rng.IntN(4))...)
+					case p < 17:
+						if list := pending[name]; len(list) > 0 {
+							i := rng.IntN(len(list))
+							r.ack(&list[i], "+ACK")
+							acked[name][list[i].StreamSeq] = true
+							pending[name] = slices.Delete(list, i, i+1)
+						}
+					case p < 19:
+						if cfg.Retention++; cfg.Retention > api.RetainInterest {
+							cfg.Retention = api.RetainLimits
+						}
+						r.update(&cfg)
+					default:
+						time.Sleep(2 * pause)
+						r = again(r)
+						r.tolerant = true
+					}
+					settle()
+					if step%10 != 9 {
+						continue
+					}
+					time.Sleep(2 * pause)
+					r.wantLeft(fmt.Sprintf("step %d, %v", step, cfg.Retention), "S", slices.Sorted(maps.Keys(subjects))...)
+					if t.Failed() {
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// Work queues stay what they are.
+func TestWorkQueueIsForEver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem())
+		defer r.stop()
+		for _, c := range [][2]api.Retention{
+			{api.RetainLimits, api.RetainWorkQueue},
+			{api.RetainInterest, api.RetainWorkQueue},
+			{api.RetainWorkQueue, api.RetainLimits},
+			{api.RetainWorkQueue, api.RetainInterest},
+		} {
+			cfg := api.StreamConfig{Name: "S", Subjects: []string{"s"}, Retention: c[0]}
+			r.create(&cfg)
+			cfg.Retention = c[1]
+			_, err := call[api.StreamUpdateResponse](r, subjectOf(api.OpStreamUpdate, "S"), &cfg)
+			if want := "stream configuration update can not change retention policy to/from workqueue"; err == nil || err.Description != want || err.ErrCode != 10052 {
+				t.Errorf("from %v to %v: %v", c[0], c[1], err)
+			}
+			r.remove("S")
 		}
 	})
 }

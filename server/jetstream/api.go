@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/proto"
 )
 
@@ -51,6 +53,7 @@ var handlers = map[api.Op]func(context.Context, *request, api.Reply) *api.Error{
 	api.OpConsumerPause:         answer((*request).consumerPause),
 	api.OpConsumerUnpin:         answer((*request).consumerUnpin),
 	api.OpConsumerReset:         answer((*request).consumerReset),
+	api.OpAccountPurge:          answer((*request).accountPurge),
 }
 
 // answer makes a handler of one that knows the type of its response.
@@ -59,10 +62,10 @@ func answer[R api.Reply](f func(*request, context.Context, R) *api.Error) func(c
 }
 
 // apiPatterns are what to subscribe to for the requests that have a handler, and for
-// those that only a cluster can answer.
-func (e *Engine) apiPatterns() (patterns []string) {
+// those that only a cluster can answer: for those of operators, or of everybody else.
+func apiPatterns(system bool) (patterns []string) {
 	for o := range api.Op(api.Ops) {
-		if o.IsSystem() || o == api.OpConsumerNext || o == api.OpDirectGet || o == api.OpConsumerReset {
+		if o.IsSystem() != system || o == api.OpConsumerNext || o == api.OpDirectGet || o == api.OpConsumerReset {
 			continue
 		}
 		patterns = append(patterns, o.Patterns()...)
@@ -140,5 +143,22 @@ func (r *request) accountInfo(_ context.Context, out *api.AccountInfoResponse) *
 			Level: api.Level, Total: t.requests.Load(), Errors: t.failures.Load(), Inflight: uint64(max(t.inflight.Load()-1, 0)),
 		},
 	}
+	return nil
+}
+
+// accountPurge has all streams of an account deleted, whatever there is of it.
+func (r *request) accountPurge(_ context.Context, out *api.AccountPurgeResponse) *api.Error {
+	e := r.tenant.e
+	var list []*meta.Stream
+	e.meta.view(func(state *meta.State) { list = slices.Collect(state.Streams(r.Account)) })
+	out.Initiated = e.jobs.run(func() {
+		for _, st := range list {
+			_, err := e.meta.propose(e.ctx, &meta.Op{DeleteStream: &meta.DeleteStream{Account: st.Account, Stream: st.Name(), Group: st.Group.ID}})
+			if err != nil {
+				e.cfg.Logger.Errorf("JetStream: purging account %s: stream %s: %v", st.Account, st.Name(), err)
+				return
+			}
+		}
+	})
 	return nil
 }

@@ -352,6 +352,9 @@ func (r *request) consumerPause(ctx context.Context, out *api.ConsumerPauseRespo
 }
 
 func (r *request) consumerUnpin(ctx context.Context, _ *api.ConsumerUnpinResponse) *api.Error {
+	if len(r.body) == 0 {
+		return api.ErrInvalidJSON.With("err", "unexpected end of JSON input")
+	}
 	var q api.ConsumerUnpinRequest
 	err := r.decode(&q)
 	if err == nil {

@@ -2,7 +2,9 @@ package jetstream
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/account"
@@ -75,6 +77,86 @@ func TestInfoCountsRequestsThatSomebodyWaitsFor(t *testing.T) {
 				if n := r.consumerInfo("S", "C").NumWaiting; n != 2-i {
 					t.Errorf("%d requests wait when %d of 3 have gone", n, i+1)
 				}
+			}
+		}
+	})
+}
+
+// Operators have all streams of an account deleted; nobody else has.
+func TestAccountPurge(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		system := account.New("SYS")
+		r := newRig(t, vfs.NewMem(), with(func(c *Config) { c.System = system }))
+		defer r.stop()
+		for _, name := range []string{"S", "T"} {
+			r.create(&api.StreamConfig{Name: name, Subjects: []string{name}})
+			r.consume(name, &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+		}
+		if r.send("$JS.API.ACCOUNT.PURGE.A", "R", nil) {
+			t.Error("it is anybody's")
+		}
+		own := r.acc
+		r.acc = system
+		for _, name := range []string{"A", "A", "nobody"} {
+			if !must[api.AccountPurgeResponse](r, "$JS.API.ACCOUNT.PURGE."+name, nil).Initiated {
+				t.Error("not initiated")
+			}
+		}
+		if _, err := call[api.SuccessResponse](r, "$JS.API.META.LEADER.STEPDOWN", nil); err == nil || err.ErrCode != api.ErrClusterRequired.ErrCode {
+			t.Errorf("%v", err)
+		}
+		r.acc = own
+		synctest.Wait()
+		if list := must[api.StreamNamesResponse](r, subjectOf(api.OpStreamNames), nil).Streams; len(list) != 0 {
+			t.Errorf("%v are left", list)
+		}
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"S"}})
+		r.store("S", "x")
+	})
+}
+
+// Who needs a newer server than this one is told so wherever it asks.
+func TestRequiredLevel(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem())
+		defer r.stop()
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}, AllowDirect: true})
+		r.store("s", "x")
+		r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+		for _, c := range []struct{ subject, body, level, want string }{
+			{"$JS.API.INFO", "", "5", `"memory"`},
+			{"$JS.API.INFO", "", "6", `"err_code":10185,"description":"JetStream minimum api level required"`},
+			{"$JS.API.INFO", "", "x", `"err_code":10185`},
+			{"$JS.API.CONSUMER.MSG.NEXT.S.C", "", "6", "NATS/1.0 412 Required Api Level"},
+			{"$JS.API.DIRECT.GET.S", `{"seq":1}`, "6", "NATS/1.0 412 Required Api Level"},
+			{"$JS.API.CONSUMER.MSG.NEXT.S.C", "", "5", "x"},
+			{"s", "y", "6", `"seq":2`},
+		} {
+			m, ok := r.ask(c.subject, []byte(c.body), "Nats-Required-Api-Level", c.level)
+			if got := m.header + m.data; !ok || !strings.Contains(got, c.want) {
+				t.Errorf("%s, level %s: %q, want %q", c.subject, c.level, got, c.want)
+			}
+		}
+	})
+}
+
+// What is wrong with a request to unpin is said as clients know it.
+func TestUnpinRequests(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem())
+		defer r.stop()
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}})
+		r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit, PriorityPolicy: api.PriorityPinnedClient, PriorityGroups: []string{"g"}})
+		for body, want := range map[string]string{
+			"":                      "invalid JSON: unexpected end of JSON input",
+			"{}":                    "invalid JSON: consumer group not specified",
+			`{"group":"h"}`:         "Provided priority group does not exist for this consumer",
+			`{"group":"bad group"}`: "Valid priority group name must match A-Z, a-z, 0-9, -_/=)+ and may not exceed 16 characters",
+			`{"group":"g"}`:         "",
+		} {
+			_, err := call[api.ConsumerUnpinResponse](r, subjectOf(api.OpConsumerUnpin, "S", "C"), []byte(body))
+			if err != nil && err.Description != want || err == nil && want != "" {
+				t.Errorf("%q: %v, want %q", body, err, want)
 			}
 		}
 	})

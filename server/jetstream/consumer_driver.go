@@ -3,6 +3,7 @@ package jetstream
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -81,6 +82,10 @@ const maxMail = 1 << 16
 // receive returns the handler of one of the consumer's subjects.
 func (c *consumer) receive(kind letterKind) func(*account.Message) {
 	return func(m *account.Message) {
+		if kind == letterPull && m.HeaderLen > 0 && api.CheckLevel(proto.HeaderValue(m.Header(), api.HeaderRequiredLevel)) != nil {
+			c.refuse(m, api.StatusRequiredLevel)
+			return
+		}
 		l := letter{kind: kind, subject: string(m.Subject), reply: string(m.Reply), payload: bytes.Clone(m.Payload())}
 		if kind == letterFlow && m.HeaderLen > 0 {
 			l.consumer, _ = strconv.ParseUint(string(proto.HeaderValue(m.Header(), api.HeaderLastConsumer)), 10, 64)
@@ -92,6 +97,17 @@ func (c *consumer) receive(kind letterKind) func(*account.Message) {
 			}
 		})
 	}
+}
+
+// refuse answers a request with a status.
+func (c *consumer) refuse(m *account.Message, status *api.Status) {
+	if len(m.Reply) == 0 {
+		return
+	}
+	block := status.AppendBlock(nil)
+	c.stream.tenant.account.Publish(&account.Message{
+		Subject: bytes.Clone(m.Reply), Body: append(slices.Clip(block), proto.CRLF...), HeaderLen: len(block),
+	})
 }
 
 // run implements runner.

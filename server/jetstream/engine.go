@@ -146,6 +146,8 @@ type Engine struct {
 	mu sync.RWMutex
 	// accounts are those that may use JetStream, by name.
 	accounts map[string]*tenant
+	// system is the system account, nil if there is none.
+	system *tenant
 	// refused are those that are told that they may not.
 	refused map[*account.Account]*account.Subscription
 	streams map[uint64]*stream // by group
@@ -216,6 +218,9 @@ func New(cfg Config) (*Engine, error) {
 	if e.storeKeys, err = cfg.Ring.Keys(file.Purpose); err != nil {
 		return nil, fmt.Errorf("jetstream: %w", err)
 	}
+	if cfg.System != nil {
+		e.system = newTenant(e, cfg.System)
+	}
 	e.fastBatches.max.Store(maxFastBatches)
 	e.backups.max.Store(maxBackups)
 	e.restores.max.Store(maxRestores)
@@ -239,6 +244,11 @@ func (e *Engine) Start() error {
 	e.stage.start(runtime.GOMAXPROCS(0))
 	if err := e.meta.start(); err != nil {
 		return err
+	}
+	if e.system != nil {
+		if err := e.system.openSystem(); err != nil {
+			return err
+		}
 	}
 	settled := make(chan struct{})
 	e.report(settled)
@@ -268,6 +278,9 @@ func (e *Engine) Stop() {
 	}
 	for a, sub := range refused {
 		a.Unsubscribe(sub)
+	}
+	if e.system != nil {
+		e.system.close()
 	}
 	// Who waits for something gives up, and no asset comes or goes from here on.
 	e.cancel()

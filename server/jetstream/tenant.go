@@ -52,7 +52,7 @@ func (t *tenant) open() error {
 	if t.enabled() {
 		return nil
 	}
-	for _, pattern := range t.e.apiPatterns() {
+	for _, pattern := range apiPatterns(false) {
 		t.subs = append(t.subs, &account.Subscription{Subject: pattern, Handler: t.request})
 	}
 	if d := t.e.cfg.Domain; d != "" {
@@ -63,6 +63,18 @@ func (t *tenant) open() error {
 			t.subs = append(t.subs, t.alias(prefix+"."+bucket, bucket))
 		}
 	}
+	return t.subscribe()
+}
+
+// openSystem begins to answer the requests of operators, in the system account.
+func (t *tenant) openSystem() error {
+	for _, pattern := range apiPatterns(true) {
+		t.subs = append(t.subs, &account.Subscription{Subject: pattern, Handler: t.request})
+	}
+	return t.subscribe()
+}
+
+func (t *tenant) subscribe() error {
 	for _, sub := range t.subs {
 		if err := t.account.Subscribe(sub); err != nil {
 			return err
@@ -90,7 +102,7 @@ func (t *tenant) alias(from, to string) *account.Subscription {
 func refusal(a *account.Account) *account.Subscription {
 	return &account.Subscription{Subject: api.Prefix + ".>", Handler: func(m *account.Message) {
 		call, ok := api.Parse(string(m.Subject))
-		if !ok || len(m.Reply) == 0 {
+		if !ok || len(m.Reply) == 0 || call.Op.IsSystem() {
 			return
 		}
 		if reply := call.Op.NewReply(); reply != nil {

@@ -98,7 +98,11 @@ func (r *request) consumerCreate(ctx context.Context, out *api.ConsumerInfoRespo
 		if err := r.checkIdentity(st, &q.Config); err != nil {
 			return err
 		}
-		cfg, err := api.CheckConsumer(&q.Config, st.Config, e.consumerRules(r.tenant), q.Pedantic)
+		asked := q.Config
+		if asked.Direct && asked.Sourcing {
+			r.forCopier(st, &asked)
+		}
+		cfg, err := api.CheckConsumer(&asked, st.Config, e.consumerRules(r.tenant), q.Pedantic)
 		if err != nil {
 			return err
 		}
@@ -147,10 +151,24 @@ func (r *request) consumerCreate(ctx context.Context, out *api.ConsumerInfoRespo
 	}
 }
 
+// forCopier makes of the consumer that somebody wants who copies the stream what the
+// stream needs: a durable one if it removes what is acknowledged, and otherwise one that
+// does not meet the one before it.
+func (r *request) forCopier(st *meta.Stream, cfg *api.ConsumerConfig) {
+	if st.Config.Retention == api.RetainLimits {
+		id := r.tenant.e.cfg.NewID()
+		cfg.Name += "-" + id[len(id)-8:]
+		return
+	}
+	cfg.Durable, cfg.Direct = cfg.Name, false
+	cfg.AckPolicy, cfg.AckWait, cfg.MaxDeliver, cfg.InactiveThreshold = api.AckFlowControl, 0, -1, 0
+	cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = api.DeliverAll, 0, nil
+}
+
 // checkIdentity has those who copy a stream know whether it is still the one that they
 // have copied from.
 func (r *request) checkIdentity(st *meta.Stream, cfg *api.ConsumerConfig) *api.Error {
-	if !cfg.Direct && !cfg.Sourcing {
+	if !cfg.Direct && !cfg.Sourcing && cfg.AckPolicy != api.AckFlowControl {
 		return nil
 	}
 	identity := strconv.FormatUint(st.Group.ID, 36) + "-" + strconv.FormatInt(st.Created, 36)
@@ -381,6 +399,9 @@ func (r *request) consumerReset(ctx context.Context, out *api.ConsumerResetRespo
 		return err
 	}
 	c, err := r.consumerOf()
+	if err == nil {
+		err = r.checkIdentity(c.stream.assigned.Load(), c.assigned.Load().Config)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"hash/fnv"
 	"strconv"
 	"sync"
 	"time"
@@ -24,8 +23,12 @@ import (
 //
 //	resting ──▶ placing: where does the stream stand? ──▶ asking for a consumer
 //	   ▲                                                      │ created
-//	   │ time                                                 ▼
+//	   │                                                      ▼
+//	   │                                        resetting it, if it is a durable one
+//	   │ time                                                 │
 //	   └──────── failed, a gap, silence ◀──────────────── receiving
+//
+// What it is like with a durable consumer is in copier_durable.go.
 type copier struct {
 	actor
 	s      *stream
@@ -44,14 +47,21 @@ type copier struct {
 	heard  int64
 	fault  *api.Error
 	closed bool
+	// removed is whether nobody will copy this any more.
+	removed bool
 
 	// uid is that of the attempt: what comes for an earlier one is dropped.
 	uid string
 
 	// Of the actor's run alone:
-	phase    copierPhase
-	subs     []*account.Subscription
+	phase copierPhase
+	subs  []*account.Subscription
+	// consumer is one that goes with the attempt, durable what is known of one that
+	// stays.
 	consumer string
+	durable
+	// from is where the attempt began.
+	from placement
 	// identity is that of the origin, which is another one when it was deleted and made
 	// again; "" if it does not tell.
 	identity string
@@ -60,14 +70,16 @@ type copier struct {
 	waiting  []copied
 	resumeAt int64
 	// next is the number of the consumer's next delivery, last that of the last
-	// message there.
+	// message there that was proposed, before that of the one before it.
 	next     uint64
 	last     store.Seq
+	before   store.Seq
 	since    int64 // when the phase began, or something was heard
 	failures int
 	// underway counts the proposals that are not settled; after a drop nothing is
-	// proposed until all are.
+	// proposed until all are. proposed counts all.
 	underway int
+	proposed uint64
 }
 
 type copierPhase uint8
@@ -76,6 +88,7 @@ const (
 	idle copierPhase = iota
 	placing
 	asking
+	resetting
 	receiving
 )
 
@@ -91,6 +104,8 @@ type copierInbox struct {
 	// were, lost whether one was not.
 	settled       int
 	applied, lost bool
+	// refused is why the stream does not take a message now that it may take later.
+	refused *api.Error
 }
 
 // placement is how far the messages of the origin are in.
@@ -133,7 +148,14 @@ func newCopier(s *stream, cfg *api.StreamSource, mirror bool, term uint64) (*cop
 	return c, nil
 }
 
-// copiers starts those of the configuration, and stops the others. It is called by the
+// mayRefuse reports whether the stream may refuse messages of a source now and take
+// them later.
+func (s *stream) mayRefuse() bool {
+	cfg := s.assigned.Load().Config
+	return cfg.Discard == api.DiscardNew || cfg.Sealed
+}
+
+// keepCopiers starts those of the configuration, and stops the others. It is called by the
 // driver's run.
 func (s *stream) keepCopiers(term uint64) {
 	cfg := s.assigned.Load().Config
@@ -148,7 +170,7 @@ func (s *stream) keepCopiers(term uint64) {
 	}
 	for key, c := range s.copiers {
 		if wanted[key] == nil || c.term != term {
-			c.close()
+			c.close(s.removed.Load() || term != 0 && wanted[key] == nil)
 			s.mu.Lock()
 			delete(s.copiers, key)
 			s.mu.Unlock()
@@ -180,10 +202,10 @@ func (c *copier) tell(f func(*copierInbox)) {
 	c.wake()
 }
 
-// close ends the copying.
-func (c *copier) close() {
+// close ends the copying, for good if it was removed.
+func (c *copier) close(removed bool) {
 	c.mu.Lock()
-	c.closed = true
+	c.closed, c.removed = true, removed
 	c.mu.Unlock()
 	c.wake()
 }
@@ -193,7 +215,7 @@ func (c *copier) run(w *worker) {
 	c.mu.Lock()
 	in := c.inbox
 	c.inbox = copierInbox{}
-	closed := c.closed
+	closed, removed := c.closed, c.removed
 	c.mu.Unlock()
 	c.underway -= in.settled
 	if in.applied {
@@ -201,12 +223,20 @@ func (c *copier) run(w *worker) {
 	}
 	if closed {
 		c.hangUp(w)
+		if removed {
+			c.forget(w)
+		}
 		c.wakeAt(0)
 		return
 	}
-	if in.lost {
+	switch {
+	case in.refused != nil:
+		c.acknowledge(w)
+		c.fail(w, in.refused)
+	case in.lost:
 		c.fail(w, nil)
 	}
+	c.settle(w)
 	switch c.phase {
 	case idle:
 		if w.now >= c.since+int64(c.pause()) && c.underway == 0 {
@@ -220,6 +250,12 @@ func (c *copier) run(w *worker) {
 		if in.created != nil {
 			c.begin(w, &in)
 		} else if w.now >= c.since+int64(copyTimeout) {
+			c.fail(w, api.ErrClusterNotAvail)
+		}
+	case resetting:
+		if in.created != nil {
+			c.attach(w, &in)
+		} else if w.now >= c.since+int64(resetTimeout) {
 			c.fail(w, api.ErrClusterNotAvail)
 		}
 	}
@@ -243,6 +279,11 @@ func (c *copier) takeAll(w *worker) {
 	c.resumeAt = 0
 	messages := c.waiting
 	for i := range messages {
+		if c.underway > 0 && c.s.mayRefuse() {
+			// What comes behind a message that is refused must not be taken before it.
+			c.waiting = messages[i:]
+			return
+		}
 		err := c.take(w, &messages[i])
 		if err == nil {
 			continue
@@ -264,6 +305,8 @@ func (c *copier) setAlarm(now int64) {
 		c.wakeAt(max(c.since+int64(c.pause()), now+1))
 	case asking:
 		c.wakeAt(c.since + int64(copyTimeout))
+	case resetting:
+		c.wakeAt(c.since + int64(resetTimeout))
 	case receiving:
 		at := c.since + int64(copySilence)
 		if c.resumeAt > 0 {
@@ -305,14 +348,23 @@ func (c *copier) hangUp(w *worker) {
 	acc := c.s.tenant.account
 	acc.UnsubscribeAll(c.subs)
 	c.subs, c.waiting, c.resumeAt = nil, nil, 0
+	c.owed, c.acks = nil, false
 	c.mu.Lock()
 	c.uid = ""
 	c.mu.Unlock()
 	if c.consumer != "" {
-		w.send(acc, []byte(api.OpConsumerDelete.Subject(c.prefix(), c.cfg.Name, c.consumer)), nil, nil, nil)
+		c.delete(w, c.consumer)
 		c.consumer = ""
 	}
 }
+
+// delete deletes a consumer, and does not wait for that.
+func (c *copier) delete(w *worker, name string) {
+	w.send(c.s.tenant.account, []byte(api.OpConsumerDelete.Subject(c.prefix(), c.cfg.Name, name)), []byte(copyReply), nil, nil)
+}
+
+// copyReply is what the subjects begin with on which answers to copiers come.
+const copyReply = "$JSC.R."
 
 func (c *copier) prefix() string {
 	if c.cfg.External != nil && c.cfg.External.APIPrefix != "" {
@@ -341,23 +393,23 @@ func (c *copier) place(now int64) {
 
 // ask asks for a consumer that begins behind a message.
 func (c *copier) ask(w *worker, from *placement) {
-	at, uid := from.seq, c.s.e.cfg.NewID()
-	c.phase, c.since, c.last = asking, w.now, at
-	c.mu.Lock()
-	c.uid = uid
-	c.mu.Unlock()
-	kind, deliver := "SRC", "$JS.S."
+	c.from = *from
+	if c.cfg.Consumer != nil {
+		c.inquire(w)
+		return
+	}
+	at, uid := from.seq, c.attempt(w, asking)
+	c.last, c.before = at, at
+	deliver := "$JS.S."
 	if c.mirror {
-		kind, deliver = "MIRROR", "$JS.M."
+		deliver = "$JS.M."
 	}
 	if c.cfg.External != nil && c.cfg.External.DeliverPrefix != "" {
 		deliver = c.cfg.External.DeliverPrefix + deliver[len("$JS"):]
 	}
 	req := api.CreateConsumerRequest{Stream: c.cfg.Name}
 	cfg := &req.Config
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(uid)) // which never fails
-	cfg.Name = "JS_" + kind + "_" + strconv.FormatUint(uint64(h.Sum32()), 36)
+	cfg.Name = c.consumerName()
 	cfg.DeliverSubject = deliver + uid
 	cfg.AckPolicy, cfg.AckWait, cfg.MaxDeliver = api.AckNone, 22*time.Hour, 1
 	cfg.Heartbeat, cfg.FlowControl, cfg.InactiveThreshold = time.Second, true, copySilence
@@ -380,36 +432,62 @@ func (c *copier) ask(w *worker, from *placement) {
 			cfg.FilterSubjects = append(cfg.FilterSubjects, t.Source)
 		}
 	}
-	acc, reply := c.s.tenant.account, "$JSC.R."+uid
-	c.subs = []*account.Subscription{
-		{Subject: reply, Handler: func(m *account.Message) {
-			b := bytes.Clone(m.Payload())
-			identity := string(proto.HeaderValue(m.Header(), api.HeaderStreamIdentity))
-			c.tell(func(in *copierInbox) {
-				if c.uid == uid {
-					in.created, in.identity = b, identity
-				}
-			})
-		}},
-		{Subject: cfg.DeliverSubject, Handler: func(m *account.Message) { c.receive(m, uid) }},
-	}
-	for _, sub := range c.subs {
-		if err := acc.Subscribe(sub); err != nil {
-			c.s.complain("copying from "+c.cfg.Name, err)
-		}
-	}
+	c.subscribe(c.answerTo(uid), c.deliverTo(cfg.DeliverSubject, uid))
 	to := api.OpConsumerCreate.Subject(c.prefix(), c.cfg.Name, cfg.Name)
 	if cfg.FilterSubject != "" {
 		to += "." + cfg.FilterSubject
 	}
-	var header []byte
-	if from.identity != "" {
-		header = appendHeader([]byte(proto.HeaderLine), api.HeaderStreamIdentity, from.identity)
-		header = append(header, proto.CRLF...)
-	}
-	if !w.send(acc, []byte(to), []byte(reply), header, mustJSON(&req)) {
+	if !c.request(w, to, uid, mustJSON(&req)) {
 		c.fail(w, api.ErrStreamNotFound)
 	}
+}
+
+// attempt begins something under an id of its own, by which what comes for it is known.
+func (c *copier) attempt(w *worker, phase copierPhase) (uid string) {
+	uid = c.s.e.cfg.NewID()
+	c.phase, c.since = phase, w.now
+	c.mu.Lock()
+	c.uid = uid
+	c.mu.Unlock()
+	return uid
+}
+
+// answerTo is where the answer to a request comes.
+func (c *copier) answerTo(uid string) *account.Subscription {
+	return &account.Subscription{Subject: copyReply + uid, Handler: func(m *account.Message) {
+		b := bytes.Clone(m.Payload())
+		identity := string(proto.HeaderValue(m.Header(), api.HeaderStreamIdentity))
+		c.tell(func(in *copierInbox) {
+			if c.uid == uid {
+				in.created, in.identity = b, identity
+			}
+		})
+	}}
+}
+
+// deliverTo is where messages come.
+func (c *copier) deliverTo(subject, uid string) *account.Subscription {
+	return &account.Subscription{Subject: subject, Handler: func(m *account.Message) { c.receive(m, uid) }}
+}
+
+func (c *copier) subscribe(subs ...*account.Subscription) {
+	c.subs = append(c.subs, subs...)
+	for _, sub := range subs {
+		if err := c.s.tenant.account.Subscribe(sub); err != nil {
+			c.s.complain("copying from "+c.cfg.Name, err)
+		}
+	}
+}
+
+// request sends a request, and says which origin is meant. It reports whether anybody
+// listens.
+func (c *copier) request(w *worker, to, uid string, body []byte) bool {
+	var header []byte
+	if c.from.identity != "" {
+		header = appendHeader([]byte(proto.HeaderLine), api.HeaderStreamIdentity, c.from.identity)
+		header = append(header, proto.CRLF...)
+	}
+	return w.send(c.s.tenant.account, []byte(to), []byte(copyReply+uid), header, body)
 }
 
 // receive takes a message of the consumer, on whichever goroutine sends it.
@@ -424,22 +502,50 @@ func (c *copier) receive(m *account.Message, uid string) {
 
 // begin looks at the answer to the request for a consumer.
 func (c *copier) begin(w *worker, in *copierInbox) {
+	r, ok := c.answer(w, in)
+	switch {
+	case !ok:
+	case r.Config != nil && r.Config.AckPolicy == api.AckFlowControl:
+		c.adopt(r)
+		at := c.from.seq
+		if uint64(at) >= r.AckFloor.Stream {
+			// What is in and was not acknowledged comes again, so that it is.
+			at = 0
+		}
+		c.reset(w, at)
+	case c.cfg.Consumer != nil && c.mirror:
+		c.fail(w, api.ErrMirrorConsumerRequiresAckFC)
+	case c.cfg.Consumer != nil:
+		c.fail(w, api.ErrSourceConsumerRequiresAckFC)
+	default:
+		c.consumer = r.Name
+		c.listen(w, in, r)
+	}
+}
+
+// answer reads the answer to a request. If it is not to go on, it has done what is to
+// be done.
+func (c *copier) answer(w *worker, in *copierInbox) (*api.ConsumerInfo, bool) {
 	var r api.ConsumerInfoResponse
 	err := json.Unmarshal(in.created, &r)
 	switch {
 	case err != nil:
 		c.fail(w, api.ErrInvalidJSON.With("err", err))
-		return
 	case r.Error != nil && r.Error.Is(api.ErrConsumerStreamIdentityMismatch):
 		// The origin was deleted and made again: its messages are others.
 		c.hangUp(w)
 		c.ask(w, &placement{})
-		return
 	case r.Error != nil:
 		c.fail(w, r.Error)
-		return
+	default:
+		return r.ConsumerInfo, true
 	}
-	c.consumer, c.identity, c.phase, c.next, c.since = r.Name, in.identity, receiving, 1, w.now
+	return nil, false
+}
+
+// listen begins to take messages.
+func (c *copier) listen(w *worker, in *copierInbox, r *api.ConsumerInfo) {
+	c.identity, c.phase, c.next, c.since = in.identity, receiving, 1, w.now
 	c.mu.Lock()
 	c.fault, c.lag, c.heard = nil, r.NumPending, w.now
 	c.mu.Unlock()
@@ -457,10 +563,10 @@ func (c *copier) take(w *worker, m *copied) error {
 	c.mu.Unlock()
 	if bytes.HasPrefix(m.header, []byte("NATS/1.0 100")) {
 		if m.reply != "" {
-			w.send(c.s.tenant.account, []byte(m.reply), nil, nil, nil)
+			c.reply(w, m.reply)
 		}
 		if stalled := proto.HeaderValue(m.header, api.HeaderConsumerStalled); len(stalled) > 0 {
-			w.send(c.s.tenant.account, stalled, nil, nil, nil)
+			c.reply(w, string(stalled))
 		}
 		sent, err := strconv.ParseUint(string(proto.HeaderValue(m.header, api.HeaderLastConsumer)), 10, 64)
 		if err == nil && sent >= c.next {
@@ -488,6 +594,9 @@ func (c *copier) take(w *worker, m *copied) error {
 // propose proposes to store a message.
 func (c *copier) propose(m *copied, d *api.Delivery) error {
 	seq := store.Seq(d.StreamSeq)
+	if c.acks && seq <= c.last {
+		return nil // it is in already, and was not acknowledged
+	}
 	if c.mirror && seq > c.last+1 && c.last+1 > 0 {
 		if err := c.send(streamcore.AppendSkip(nil, seq-1)); err != nil {
 			return err
@@ -503,7 +612,7 @@ func (c *copier) propose(m *copied, d *api.Delivery) error {
 	}
 	err := c.send(op)
 	if err == nil {
-		c.last = seq
+		c.before, c.last = c.last, seq
 	}
 	return err
 }
@@ -526,14 +635,22 @@ func (c *copier) random(n uint32) uint32 {
 
 func (c *copier) send(op []byte) error {
 	err := c.s.group.Propose(host.Proposal{Data: op, Term: raft.Term(c.term), Done: func(o host.Outcome) {
+		var refused *api.Error
+		if got, ok := o.Result.(*outcome); ok && got.Err != nil && (streamcore.IsFull(got.Err) || got.Err.Is(api.ErrStreamSealed)) {
+			refused = got.Err
+		}
 		c.tell(func(in *copierInbox) {
 			in.settled++
 			in.applied = in.applied || o.Fate == host.Applied
 			in.lost = in.lost || o.Fate != host.Applied
+			if refused != nil {
+				in.refused = refused
+			}
 		})
 	}})
 	if err == nil {
 		c.underway++
+		c.proposed++
 	}
 	return err
 }

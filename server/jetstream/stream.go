@@ -58,6 +58,8 @@ type stream struct {
 	opened, led chan struct{}
 	ledOnce     sync.Once
 	err         error
+	// removed is set when the stream was deleted.
+	removed atomic.Bool
 	// listening is held while subscriptions come and go.
 	listening sync.Mutex
 
@@ -453,6 +455,7 @@ func (e *Engine) deleteStream(st *meta.Stream) {
 	if s == nil {
 		return
 	}
+	s.removed.Store(true)
 	s.closeSubjects()
 	e.jobs.run(func() {
 		<-s.opened

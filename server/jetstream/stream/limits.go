@@ -30,8 +30,8 @@ var (
 
 func storeFailed(text string) *api.Error { return api.ErrStreamStoreFailed.With("err", text) }
 
-// isFull reports whether a message was refused for want of room.
-func isFull(e *api.Error) bool {
+// IsFull reports whether a message was refused for want of room.
+func IsFull(e *api.Error) bool {
 	return e == errMaxMessages || e == errMaxBytes || e == errMaxPerSubject
 }
 

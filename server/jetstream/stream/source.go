@@ -121,7 +121,7 @@ func (c *Core) applySource(in *reader, now int64, r *Result) error {
 		return err
 	}
 	r.Err = apiErr
-	if apiErr != nil && (isFull(apiErr) || c.rules.sealed) {
+	if apiErr != nil && (IsFull(apiErr) || c.rules.sealed) {
 		// It may be let in later, so that the position stays.
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/account"
@@ -160,4 +161,47 @@ func TestUnpinRequests(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The longer form of what messages are acknowledged on names domain and account; the
+// shorter one works as before.
+func TestLongAcks(t *testing.T) {
+	for domain, want := range map[string]string{"": "$JS.ACK._.", "hub": "$JS.ACK.hub."} {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t, vfs.NewMem(), with(func(c *Config) { c.LongAcks, c.Domain = true, domain }))
+			defer r.stop()
+			r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}})
+			r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+			r.store("s", "1")
+			r.store("s", "2")
+			list := r.fetch("S", "C", 2)
+			want += api.AccountHash("A") + ".S.C.1.1.1."
+			if !strings.HasPrefix(list[0].reply, want) {
+				t.Fatalf("%s, want %s", list[0].reply, want)
+			}
+			r.ack(&list[0], "+ACK")
+			// A client that was connected before has the shorter one.
+			list[1].reply = "$JS.ACK.S.C." + strings.Join(strings.Split(list[1].reply, ".")[6:], ".")
+			r.ack(&list[1], "+ACK")
+			if floor := r.consumerInfo("S", "C").AckFloor.Stream; floor != 2 {
+				t.Errorf("acknowledged up to %d", floor)
+			}
+			push := r.listen("to")
+			r.consume("S", &api.ConsumerConfig{Name: "P", Durable: "P", DeliverSubject: "to", FlowControl: true, Heartbeat: 100 * time.Millisecond, AckPolicy: api.AckFlowControl})
+			time.Sleep(3 * time.Second)
+			var asked string
+			for _, m := range push.all() {
+				if strings.HasPrefix(m.header, "NATS/1.0 100 FlowControl") {
+					asked = m.reply
+				}
+			}
+			if want := strings.Replace(strings.TrimSuffix(want, "C.1.1.1."), "ACK", "FC", 1) + "P."; !strings.HasPrefix(asked, want) {
+				t.Fatalf("flow control on %q, want %s", asked, want)
+			}
+			r.send(asked, "", nil, "Nats-Last-Consumer", "2", "Nats-Last-Stream", "2")
+			if in := r.consumerInfo("S", "P"); in.AckFloor.Stream != 2 {
+				t.Errorf("%+v", in)
+			}
+		})
+	}
 }

@@ -189,7 +189,7 @@ func (c *consumer) begin(w *worker, in *consumerInbox) {
 	acc := c.stream.tenant
 	engine, err := consumercore.NewEngine(in.lead, consumercore.Params{
 		Store: c.stream.store, Replicated: false, Retains: st.Retention != api.RetainLimits,
-		AckPrefix: api.AckPrefix("", "", st.Name, cfg.Name), FlowPrefix: api.FlowPrefix("", "", st.Name, cfg.Name),
+		AckPrefix: c.ackPrefix(), FlowPrefix: c.flowPrefix(),
 		Burst: burst(st.MaxMsgSize), Listening: acc.listening, NewID: c.e.cfg.NewID, Rand: c.e.newRand(),
 	}, w.now, &w.effects)
 	created := in.lead.Created() == 0
@@ -415,8 +415,17 @@ func (c *consumer) deliver(w *worker, f *consumercore.Effect) {
 	w.forward(c.stream.tenant.account, f.To, w.message(m.Subject, w.reply, w.header, data))
 }
 
-func (c *consumer) ackPrefix() string {
-	return api.AckPrefix("", "", c.stream.assigned.Load().Name(), c.assigned.Load().Name())
+func (c *consumer) ackPrefix() string { return c.prefixed(api.AckPrefix) }
+
+func (c *consumer) flowPrefix() string { return c.prefixed(api.FlowPrefix) }
+
+// prefixed makes what the subjects begin with on which the consumer is answered.
+func (c *consumer) prefixed(prefix func(domain, account, stream, consumer string) string) string {
+	domain, acc, st := "", "", c.stream.assigned.Load()
+	if c.e.cfg.LongAcks {
+		domain, acc = c.e.cfg.Domain, api.AccountHash(st.Account)
+	}
+	return prefix(domain, acc, st.Name(), c.assigned.Load().Name())
 }
 
 // propose proposes a frame of the engine. Behind one that could not be, none is.

@@ -52,6 +52,9 @@ type Config struct {
 	Domain string
 	// Strict refuses requests with members that are not known.
 	Strict bool
+	// LongAcks has the subjects that messages are acknowledged on name domain and
+	// account, so that they find their way from elsewhere.
+	LongAcks bool
 	// Limits are the server's for streams and consumers, Queues bound what waits.
 	Limits Limits
 	Queues Queues

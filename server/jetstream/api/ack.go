@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -91,6 +92,17 @@ func AckPrefix(domain, account, stream, consumer string) string {
 		p += domain + "." + account + "."
 	}
 	return p + stream + "." + consumer + "."
+}
+
+// AccountHash is what stands for an account in the longer form.
+func AccountHash(account string) string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	sum := sha256.Sum256([]byte(account))
+	hash := sum[:8]
+	for i, b := range hash {
+		hash[i] = digits[int(b)%len(digits)]
+	}
+	return string(hash)
 }
 
 // AppendAckNumbers appends the rest of a reply subject to a prefix.

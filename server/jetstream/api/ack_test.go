@@ -284,3 +284,10 @@ func BenchmarkParseAckSubject(b *testing.B) {
 		ParseAckSubject(s)
 	}
 }
+
+func TestAccountHash(t *testing.T) {
+	// As other servers write it.
+	if got := AccountHash("$G"); got != "szMpdrwD" {
+		t.Errorf("$G is %s", got)
+	}
+}

@@ -281,3 +281,87 @@ func TestAuditOfAClient(t *testing.T) {
 		w.take(len(got))
 	})
 }
+
+// The API is known by the name of the domain, too, and everybody is told of it.
+func TestJetStreamDomain(t *testing.T) {
+	script(t, jsConfig(t, "domain: hub", jsAccounts), func(s *site) {
+		if got := s.dial().wantInfo().text("domain"); got != "hub" {
+			t.Errorf("INFO tells of the domain %q", got)
+		}
+		a, sys := s.connect(as("a"), asking), s.connect(as("s"), asking)
+		has(t, a.request("$JS.hub.API.STREAM.CREATE.S", `{"name":"S","subjects":["s"]}`), "did_create", true, "domain", "hub")
+		has(t, a.request("s", "x"), "stream", "S", "domain", "hub")
+		has(t, a.request("$JS.API.INFO", ""), "streams", 1, "domain", "hub")
+		has(t, a.request("$JS.hub.API.INFO", ""), "streams", 1)
+		if got := a.request("$JS.other.API.INFO", ""); got != "" {
+			t.Errorf("another domain answers %s", got)
+		}
+		has(t, sys.request("$SYS.REQ.SERVER.PING.JSZ", `{"domain":"hub"}`), "server.domain", "hub", "data.config.domain", "hub")
+	})
+}
+
+// Monitoring shows the same in all places, of what clients have done.
+func TestJetStreamMonitoring(t *testing.T) {
+	script(t, jsConfig(t, "max_mem: 1M\n max_file: 1G", strings.Replace(jsAccounts, "enabled", "{ max_mem: 500K }", 1)), func(s *site) {
+		a, sys := s.connect(as("a"), asking), s.connect(as("s"), asking)
+		for _, c := range []struct{ subject, body string }{
+			{"STREAM.CREATE.F", `{"name":"F","subjects":["f"],"max_bytes":1000}`},
+			{"STREAM.CREATE.M", `{"name":"M","subjects":["m"],"storage":"memory","max_bytes":200}`},
+			{"CONSUMER.CREATE.F.C", `{"stream_name":"F","config":{"durable_name":"C","ack_policy":"explicit"}}`},
+		} {
+			has(t, a.request("$JS.API."+c.subject, c.body), "error", nil)
+		}
+		has(t, a.request("$JS.API.STREAM.INFO.none", ""), "error.err_code", 10059)
+		a.request("f", "1")
+		a.request("f", "2")
+		a.request("m", "1")
+		sums := []any{
+			"memory", 18, "storage", 64, "reserved_memory", 200, "reserved_storage", 1000, "accounts", 1, "ha_assets", 0,
+			"api.level", 5, "api.total", 4, "api.errors", 1,
+		}
+		at := func(prefix string, more ...any) (list []any) {
+			for i, v := range append(append([]any{}, sums...), more...) {
+				if i%2 == 0 {
+					v = prefix + v.(string)
+				}
+				list = append(list, v)
+			}
+			return list
+		}
+		has(t, sys.request("$SYS.REQ.SERVER.PING.VARZ", ""), at("data.jetstream.stats.")...)
+		has(t, sys.request("$SYS.REQ.SERVER.PING.STATSZ", ""), at("statsz.jetstream.stats.")...)
+		has(t, sys.request("$SYS.REQ.SERVER.PING.JSZ", `{"raft":true}`), at("data.", "streams", 2, "consumers", 1, "messages", 3, "bytes", 82,
+			"total", 1, "streams_leader", 2, "consumers_leader", 1, "account_details", nil, "meta_cluster", nil)...)
+		// Tools read limits as what is reserved.
+		account := []any{"name", "A", "id", "A", "memory", 18, "storage", 64, "reserved_memory", 500_000, "accounts", 0, "api.total", 4, "api.errors", 1}
+		jsz := sys.request("$SYS.REQ.SERVER.PING.JSZ", `{"account":"A","consumer":true,"config":true}`)
+		own := sys.request("$SYS.REQ.ACCOUNT.A.JSZ", `{"streams":true}`)
+		for i := 0; i < len(account); i += 2 {
+			has(t, jsz, "data.account_details.0."+account[i].(string), account[i+1])
+			has(t, own, "data."+account[i].(string), account[i+1])
+		}
+		has(t, jsz, "data.account_details.0.stream_detail.0.name", "F", "data.account_details.0.stream_detail.0.state.messages", 2,
+			"data.account_details.0.stream_detail.0.config.max_bytes", 1000, "data.account_details.0.stream_detail.0.consumer_detail.0.name", "C",
+			"data.account_details.0.stream_detail.0.consumer_detail.0.num_pending", 2, "data.account_details.0.stream_detail.1.name", "M")
+		has(t, own, "data.stream_detail.0.name", "F", "data.stream_detail.0.config", nil, "data.stream_detail.0.consumer_detail", nil)
+		has(t, sys.request("$SYS.REQ.SERVER.PING.JSZ", `{"accounts":true,"offset":1}`), "data.account_details", nil, "data.total", 1)
+
+		for _, c := range []struct {
+			ask, status string
+			code        int
+			error       any
+		}{
+			{`{}`, "ok", 200, nil},
+			{`{"js-enabled-only":true}`, "ok", 200, nil},
+			{`{"js-server-only":true}`, "ok", 200, nil},
+			{`{"account":"A","stream":"F","consumer":"C"}`, "ok", 200, nil},
+			{`{"account":"B"}`, "unavailable", 404, `JetStream account "B" not found`},
+			{`{"account":"A","stream":"X"}`, "unavailable", 404, `JetStream stream "X" not found on account "A"`},
+			{`{"account":"A","stream":"F","consumer":"X"}`, "unavailable", 404, `JetStream consumer "X" not found for stream "F" on account "A"`},
+			{`{"stream":"F"}`, "error", 400, `"account" must not be empty when checking stream health`},
+		} {
+			has(t, sys.request("$SYS.REQ.SERVER.PING.HEALTHZ", c.ask), "data.status", c.status, "data.status_code", c.code, "data.error", c.error)
+		}
+		has(t, sys.request("$SYS.REQ.SERVER.PING.HEALTHZ", `{"account":"B","details":true}`), "data.status", "error", "data.errors.0.type", "ACCOUNT")
+	})
+}

@@ -42,14 +42,15 @@ func (v jetStreamView) Settings() (monitor.JSConfig, monitor.JSLimits) {
 		r = j.room
 	}
 	own := jetStreamLimits(o, r)
-	return monitor.JSConfig{
-			MaxMemory: own.MaxMemory, MaxStorage: own.MaxFile, StoreDir: storeDir(o), SyncInterval: o.SyncInterval, SyncAlways: o.SyncAlways(),
-			Domain: o.Domain, UniqueTag: o.UniqueTag, Strict: o.Strict,
-		}, monitor.JSLimits{
-			MaxRequestBatch: l.MaxRequestBatch, MaxAckPending: l.MaxAckPending, MaxHAAssets: l.MaxHAAssets, DuplicateWindow: l.DuplicateWindow,
-			MaxBatchInflightPerStream: l.Batch.MaxInflightPerStream, MaxBatchInflightTotal: l.Batch.MaxInflightTotal,
-			MaxBatchSize: l.Batch.MaxMsgs, MaxBatchTimeout: l.Batch.Timeout, DefaultMaxConsumers: l.DefaultMaxConsumers,
-		}
+	config := monitor.JSConfig{
+		MaxMemory: own.MaxMemory, MaxStorage: own.MaxFile, StoreDir: storeDir(o), SyncInterval: o.SyncInterval, SyncAlways: o.SyncAlways(),
+		Domain: o.Domain, UniqueTag: o.UniqueTag, Strict: o.Strict,
+	}
+	return config, monitor.JSLimits{
+		MaxRequestBatch: l.MaxRequestBatch, MaxAckPending: l.MaxAckPending, MaxHAAssets: l.MaxHAAssets, DuplicateWindow: l.DuplicateWindow,
+		MaxBatchInflightPerStream: l.Batch.MaxInflightPerStream, MaxBatchInflightTotal: l.Batch.MaxInflightTotal,
+		MaxBatchSize: l.Batch.MaxMsgs, MaxBatchTimeout: l.Batch.Timeout, DefaultMaxConsumers: l.DefaultMaxConsumers,
+	}
 }
 
 // Overview implements monitor.JetStream.

@@ -12,7 +12,7 @@ func machine() int64 {
 	var total int64
 	var info syscall.Sysinfo_t
 	if syscall.Sysinfo(&info) == nil {
-		total = int64(uint64(info.Totalram) * uint64(info.Unit))
+		total = int64(info.Totalram) * int64(info.Unit)
 	}
 	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
 		text, err := os.ReadFile(path)

@@ -207,6 +207,13 @@ func (r *request) streamInfo(ctx context.Context, out *api.StreamInfoResponse) *
 	if q.SubjectsFilter != "" {
 		out.Page = s.subjects(&q, state)
 	}
+	if s.isClosed() {
+		// It has ended meanwhile, and what it said may be nothing.
+		if r.tenant.e.stream(uint64(s.id)) != nil {
+			return api.ErrClusterNotAvail
+		}
+		return api.ErrStreamNotFound
+	}
 	return nil
 }
 

@@ -43,7 +43,11 @@ func (s *stream) fail(err error) {
 				return
 			}
 			if s.e.hasSpace() {
-				s.e.restart(s)
+				s.e.restart([]*stream{s}, func(err error) {
+					if err != nil && s.e.ctx.Err() == nil {
+						s.complain("beginning again", err)
+					}
+				})
 				return
 			}
 		}
@@ -57,27 +61,43 @@ func (e *Engine) hasSpace() bool {
 	return errors.Join(err, e.cfg.FS.RemoveAll(path)) == nil
 }
 
-// restart has another stream take the place of one, with the same group and files. It
-// is done where assets come and go, on the apply stage of their group.
-func (e *Engine) restart(s *stream) {
+// restart has other streams take the place of some, with the same groups and files. It
+// is done where assets come and go, on the apply stage of their group; then placed is
+// called. The others begin when these have ended.
+func (e *Engine) restart(list []*stream, placed func(error)) {
 	if e.meta.group == nil {
-		return // nothing comes or goes
+		placed(errFixed)
+		return
 	}
 	e.meta.group.ReadIndex(func(_ raft.Index, err error) {
-		st := s.assigned.Load()
-		e.mu.Lock()
-		if err != nil || e.closed || e.streams[st.Group.ID] != s {
-			e.mu.Unlock()
-			return
+		for _, s := range list {
+			if err == nil {
+				e.replace(s)
+			}
 		}
-		next := e.newStreamLocked(st)
-		e.mu.Unlock()
-		e.jobs.run(func() {
-			s.stop()
-			next.start()
-		})
-		for c := range st.Consumers() {
-			e.startConsumer(st, c)
-		}
+		placed(err)
 	})
+}
+
+// errFixed says that assets can not be started or stopped, because what there is to be
+// is only read.
+var errFixed = errors.New("jetstream: the group of assets does not run")
+
+// replace has another stream take the place of one, unless that was done already.
+func (e *Engine) replace(s *stream) {
+	st := s.assigned.Load()
+	e.mu.Lock()
+	if e.closed || e.streams[st.Group.ID] != s {
+		e.mu.Unlock()
+		return
+	}
+	next := e.newStreamLocked(st)
+	e.mu.Unlock()
+	e.jobs.run(func() {
+		s.stop()
+		next.start()
+	})
+	for c := range st.Consumers() {
+		e.startConsumer(st, c)
+	}
 }

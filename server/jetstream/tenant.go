@@ -115,6 +115,19 @@ func refusal(a *account.Account) *account.Subscription {
 // are told that they may not. It may be called again: the streams of an account that
 // may not use JetStream any more are kept, and are back when it may.
 func (e *Engine) Serve(accounts map[*account.Account]AccountLimits, others []*account.Account) error {
+	moved, err := e.setAccounts(accounts, others)
+	if len(moved) == 0 {
+		return err
+	}
+	// Who asks from here on meets none of those that end.
+	placed := make(chan error, 1)
+	e.restart(moved, func(err error) { placed <- err })
+	return errors.Join(err, <-placed)
+}
+
+// setAccounts puts accounts into force, and returns the streams that are not in the one
+// that they belong to.
+func (e *Engine) setAccounts(accounts map[*account.Account]AccountLimits, others []*account.Account) (moved []*stream, _ error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var errs []error
@@ -148,10 +161,10 @@ func (e *Engine) Serve(accounts map[*account.Account]AccountLimits, others []*ac
 	}
 	for _, s := range e.streams {
 		if s.tenant != e.tenantLocked(s.tenant.account.Name()) {
-			e.restart(s)
+			moved = append(moved, s)
 		}
 	}
-	return errors.Join(errs...)
+	return moved, errors.Join(errs...)
 }
 
 // close ends answering requests.

@@ -42,7 +42,7 @@ func TestJetStreamIsRefused(t *testing.T) {
 			r := newRig(t, vfs.NewMem())
 			defer r.stop()
 			b := r.importer(tc.patterns...)
-			if err := r.e.Serve(nil, []*account.Account{b}); err != nil {
+			if err := r.e.Serve(map[*account.Account]AccountLimits{r.acc: api.NoLimits}, []*account.Account{b}); err != nil {
 				t.Fatal(err)
 			}
 			answers := make(chan string, 10)

@@ -8,7 +8,6 @@ import (
 	consumercore "github.com/nats-lite/nats-lite/server/jetstream/consumer"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
-	"github.com/nats-lite/nats-lite/server/proto"
 )
 
 // advise publishes an event of the account, if anybody listens.
@@ -41,9 +40,6 @@ func (r *request) audit(response []byte) {
 
 // client describes who has asked, as advisories do; nil if that was the server.
 func (r *request) client() json.RawMessage {
-	if told := proto.HeaderValue(r.header, api.HeaderRequestInfo); len(told) > 0 && json.Valid(told) {
-		return told // it came from another account
-	}
 	if r.from == nil || r.tenant.e.cfg.Client == nil {
 		return nil
 	}

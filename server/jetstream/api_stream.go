@@ -57,6 +57,9 @@ func (r *request) streamCreate(ctx context.Context, out *api.StreamCreateRespons
 	if err == nil {
 		err = r.tenant.checkStream(cfg)
 	}
+	if err == nil {
+		r.tenant.followOrigin(cfg)
+	}
 	if err != nil {
 		return err
 	}

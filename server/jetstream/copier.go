@@ -549,6 +549,22 @@ func (c *copier) listen(w *worker, in *copierInbox, r *api.ConsumerInfo) {
 	c.mu.Lock()
 	c.fault, c.lag, c.heard = nil, r.NumPending, w.now
 	c.mu.Unlock()
+	c.behind(r.NumPending)
+}
+
+const (
+	// nearLag is how many messages a mirror may be behind when it begins to answer direct
+	// gets for its origin, farLag how many when it ends that.
+	nearLag = 10
+	farLag  = 100
+)
+
+// behind has a mirror answer for its origin as long as it is not far behind it.
+func (c *copier) behind(lag uint64) {
+	if near := c.s.near.Load(); c.mirror && (near && lag >= farLag || !near && lag < nearLag) {
+		c.s.near.Store(!near)
+		c.s.tell(func(d *driver) { d.changed = true })
+	}
 }
 
 // errGap says that a message of the consumer did not arrive.
@@ -588,6 +604,7 @@ func (c *copier) take(w *worker, m *copied) error {
 	c.mu.Lock()
 	c.lag, c.seq = d.Pending, store.Seq(d.StreamSeq)
 	c.mu.Unlock()
+	c.behind(d.Pending)
 	return nil
 }
 

@@ -39,6 +39,42 @@ func (r *rig) wantCopy(why, origin, mirror string) {
 	}
 }
 
+// A mirror answers direct gets for its origin, once it is not far behind and if it has
+// the same messages.
+func TestMirrorDirect(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem())
+		defer r.stop()
+		r.create(&api.StreamConfig{Name: "O", Subjects: []string{"o.>"}, AllowDirect: true})
+		for i := range 20 {
+			r.store("o.a", fmt.Sprint(i))
+		}
+		in := r.create(&api.StreamConfig{Name: "M", Mirror: &api.StreamSource{Name: "O"}})
+		r.create(&api.StreamConfig{Name: "F", Mirror: &api.StreamSource{Name: "O", FilterSubject: "o.b"}})
+		r.create(&api.StreamConfig{Name: "N", Mirror: &api.StreamSource{Name: "P"}, MirrorDirect: true})
+		if !in.Config.MirrorDirect {
+			t.Error("the mirror does not follow its origin")
+		}
+		r.wantCopy("made", "O", "M")
+		of := make(map[string]int)
+		for range 100 {
+			m, ok := r.ask("$JS.API.DIRECT.GET.O", map[string]any{"last_by_subj": "o.a"})
+			if !ok || m.data != "19" {
+				t.Fatalf("got %q", m.data)
+			}
+			_, stream, _ := strings.Cut(m.header, "Nats-Stream: ")
+			of[stream[:1]]++
+		}
+		if len(of) != 2 || of["O"] == 0 || of["M"] == 0 {
+			t.Errorf("answers of %v", of)
+		}
+		// There is nothing to be near to.
+		if m, ok := r.ask("$JS.API.DIRECT.GET.P", map[string]any{"seq": 1}); ok {
+			t.Errorf("an answer for a stream that is not there: %q", m.data)
+		}
+	})
+}
+
 func TestMirror(t *testing.T) {
 	eachEnd(t, func(t *testing.T, again func(*rig) *rig) {
 		r := newRig(t, vfs.NewMem())

@@ -48,8 +48,10 @@ type driver struct {
 	// chores are ops of the stream's own that could not be proposed yet.
 	chores [][]byte
 	// resumeAt is when to try again after something could not be proposed.
-	resumeAt  int64
-	closed    bool
+	resumeAt int64
+	closed   bool
+	// near is whether a mirror is not far behind its origin.
+	near      atomic.Bool
 	consumers map[string]*consumer
 	// copiers are changed by the actor's run alone.
 	copiers    map[string]*copier
@@ -636,7 +638,7 @@ func (s *stream) openSubjects() {
 				want(&account.Subscription{Subject: subj, Queue: directGroup, Handler: s.directGet})
 			}
 		}
-		if cfg.MirrorDirect && cfg.Mirror != nil {
+		if s.near.Load() && answersForOrigin(cfg) {
 			for _, subj := range directSubjects(cfg.Mirror.Name) {
 				want(&account.Subscription{Subject: subj, Queue: directGroup, Handler: s.directGet})
 			}
@@ -656,6 +658,14 @@ func (s *stream) openSubjects() {
 		}
 	}
 	s.ledOnce.Do(func() { close(s.led) })
+}
+
+// answersForOrigin reports whether a mirror is to answer direct gets for its origin. One
+// that has only some of its messages, or calls them something else, would say wrong
+// things.
+func answersForOrigin(cfg *api.StreamConfig) bool {
+	m := cfg.Mirror
+	return cfg.MirrorDirect && m != nil && m.External == nil && m.FilterSubject == "" && len(m.SubjectTransforms) == 0
 }
 
 func (s *stream) isClosed() bool {

@@ -200,6 +200,16 @@ func (t *tenant) checkStream(c *api.StreamConfig) *api.Error {
 	return nil
 }
 
+// followOrigin has a mirror of a stream of the account allow direct gets like that.
+func (t *tenant) followOrigin(c *api.StreamConfig) {
+	if c.Mirror == nil || c.Mirror.External != nil {
+		return
+	}
+	if origin := t.e.assigned(t.account.Name(), c.Mirror.Name); origin != nil {
+		c.MirrorDirect = origin.Config.AllowDirect
+	}
+}
+
 // refusal says why a message of so many bytes can not be taken, if so.
 func (t *tenant) refusal(storage api.Storage, size int64) *api.Error {
 	l, own := t.limits.Load(), t.e.limits.Load().of(storage)

@@ -123,7 +123,7 @@ var sealMutants = []Mutant{
 		"messages in clear on the disk of a server that encrypts",
 	},
 	{
-		"checkpoint of assets in clear stays", engineMeta, "	if err == nil && stale {\n", "	if err == nil && stale && m.since > 0 {\n",
+		"checkpoint of assets in clear stays", engineMeta, "	if !stale {\n", "	if !stale || m.since == 0 {\n",
 		"names in clear on the disk until assets change",
 	},
 	{

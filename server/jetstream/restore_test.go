@@ -669,7 +669,9 @@ func TestRestorePowerCuts(t *testing.T) {
 		mu.Lock()
 		answered = true
 		mu.Unlock()
-		r.store("s.a", "later")
+		for range 12 { // so that some cuts are behind the end
+			r.store("s.a", "later")
+		}
 		r.fs.SetInjector(nil)
 		r.stop()
 	})

@@ -308,6 +308,60 @@ func TestLogGone(t *testing.T) {
 	})
 }
 
+// As long as there is no checkpoint, all is in the log: whatever happens to other files,
+// nothing is missing.
+func TestDamageBeforeCheckpoints(t *testing.T) {
+	var disk *vfs.Mem
+	want := map[string]map[uint64]string{}
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem(), func(r *rig, _ *wal.Config, _ *host.Config, _ *Config) { r.every.blockBytes = 2048 })
+		for _, name := range []string{"A", "B"} {
+			r.create(&api.StreamConfig{Name: name, Subjects: []string{name + ".>"}})
+			for i := range 300 { // some of them are in blocks
+				r.store(name+".x", strings.Repeat(fmt.Sprint(i), 100))
+			}
+			want[name] = r.contents(name)
+		}
+		synctest.Wait()
+		disk = r.disk.CrashClone(vfs.Killed)
+		r.stop()
+	})
+	files, err := filesBelow(disk, "js/streams")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	files = append(files, "js/meta", "js/meta.old")
+	for _, file := range files {
+		for _, how := range []string{"emptied", "rubbish", "missing"} {
+			bubble(t, func(t *testing.T) {
+				damaged := disk.CrashClone(vfs.Killed)
+				err := vfs.WriteFile(damaged, file, map[string][]byte{"rubbish": []byte("rubbish")}[how])
+				if err == nil && how == "missing" {
+					err = errors.Join(damaged.Remove(file), vfs.SyncDir(damaged, path.Dir(file)))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := startRig(t, damaged, tolerant)
+				if err != nil {
+					t.Errorf("%s %s: %v", file, how, err)
+					return
+				}
+				defer r.stop()
+				for name, messages := range want {
+					if v := r.viewOf(name); v == nil || v.Trouble != nil {
+						t.Errorf("%s %s: stream %s: %+v", file, how, name, v)
+						continue
+					}
+					if got := r.contents(name); !maps.Equal(got, messages) {
+						t.Errorf("%s %s: %d messages of %s, want %d", file, how, len(got), name, len(messages))
+					}
+				}
+			})
+		}
+	}
+}
+
 // Either checkpoint of the assets will do, and without both nothing is made up.
 func TestMetaCheckpoints(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -361,8 +361,11 @@ func (e *Engine) clearAway(state *meta.State) {
 			}
 			continue
 		}
-		err = e.putAside(filepath.Join("streams", entry.Name))
-		e.cfg.Logger.Warnf("JetStream: %s belongs to no stream and is put aside: %v", path, err)
+		if err := e.putAside(filepath.Join(streamsName, entry.Name)); err != nil {
+			e.cfg.Logger.Errorf("JetStream: putting %s aside, which belongs to no stream: %v", path, err)
+			continue
+		}
+		e.cfg.Logger.Warnf("JetStream: %s belongs to no stream and was put aside", path)
 	}
 }
 

@@ -66,13 +66,23 @@ func openMeta(e *Engine) (*metaGroup, error) {
 			return m, errors.Join(e.putAside(metaName), m.renew(stale))
 		case older == nil:
 			return m, m.renew(stale)
+		case !damaged && errors.Is(older, fs.ErrNotExist) && !m.begun():
+			return m, nil
+		case m.isAllLogged():
+			e.cfg.Logger.Errorf("JetStream: %v; the log has everything", errors.Join(err, older))
+			return m, errors.Join(e.putAside(metaName), e.putAside(oldMetaName))
 		case !errors.Is(older, fs.ErrNotExist):
 			err = errors.Join(err, older)
-		case !damaged && !m.begun():
-			return m, nil
 		}
 	}
 	return nil, fmt.Errorf("jetstream: which assets there are: %w", err)
+}
+
+// isAllLogged reports whether the log reaches back to the beginning, so that no checkpoint
+// is needed.
+func (m *metaGroup) isAllLogged() bool {
+	g, ok := m.e.cfg.Log.Group(metaGroupID)
+	return ok && g.State().Base.Index == 0
 }
 
 // begun reports whether there was a checkpoint once.
@@ -106,11 +116,26 @@ func (m *metaGroup) renew(stale bool) error {
 	return nil
 }
 
-// putAside moves something of which nothing can be made out of the way.
+// putAside moves something of which nothing can be made out of the way, if it is there.
+// What was put aside before stays.
 func (e *Engine) putAside(name string) error {
-	err := e.cfg.FS.MkdirAll(e.path("lost"))
-	if err == nil {
-		err = e.cfg.FS.Rename(e.path(name), e.path("lost", filepath.Base(name)))
+	fsys, lost := e.cfg.FS, e.path("lost")
+	if err := fsys.MkdirAll(lost); err != nil {
+		return err
+	}
+	base := filepath.Base(name)
+	to := base
+	for i := 1; ; i++ {
+		if _, err := fsys.Stat(filepath.Join(lost, to)); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return err
+		}
+		to = fmt.Sprintf("%s.%d", base, i)
+	}
+	err := fsys.Rename(e.path(name), filepath.Join(lost, to))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
 	return err
 }

@@ -165,10 +165,14 @@ func TestStopKeepsAcks(t *testing.T) {
 // others from being answered, nor the server from stopping.
 func TestAssetThatNeverLeads(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, vfs.NewMem(), tolerant)
+		r := newRig(t, vfs.NewMem(), tolerant, often)
 		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}})
 		r.create(&api.StreamConfig{Name: "T", Subjects: []string{"t"}})
 		r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+		for range 60 { // until the log begins at a checkpoint
+			r.store("s", strings.Repeat("x", 100))
+			synctest.Wait()
+		}
 		st := r.e.assigned("A", "S")
 		left := r.disk.CrashClone(vfs.Killed)
 		r.stop()

@@ -211,11 +211,18 @@ func (s *stream) openStore(st *meta.Stream) (extra []byte, err error) {
 	return found.Extra, nil
 }
 
-// canReplay reports whether the log reaches back to a checkpoint.
+// canReplay reports whether the log reaches back to a checkpoint, or to the beginning if
+// there is none.
 func (s *stream) canReplay(extra []byte) bool {
-	at, _, err := decodePosition(extra)
+	var at host.Position
+	if len(extra) > 0 {
+		var err error
+		if at, _, err = decodePosition(extra); err != nil {
+			return false
+		}
+	}
 	g, ok := s.e.cfg.Log.Group(s.id)
-	return err == nil && ok && g.State().Base.Index <= at.Base.Index
+	return ok && g.State().Base.Index <= at.Base.Index
 }
 
 // errMaybeDeleted says why a stream does not start of which there is nothing.

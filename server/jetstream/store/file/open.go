@@ -116,11 +116,14 @@ func (o *opener) open() error {
 	}
 	if len(o.indexes) == 0 {
 		if len(o.files) > 0 {
-			return &IndexError{Dir: o.cfg.Dir, Err: errNoIndex}
+			return o.beginAnew(&IndexError{Dir: o.cfg.Dir, Err: errNoIndex})
 		}
 		return o.create()
 	}
 	body, err := o.chooseIndex()
+	if damage, ok := errors.AsType[*IndexError](err); ok && damage.Older == 0 {
+		return o.beginAnew(damage)
+	}
 	if err != nil {
 		return err
 	}
@@ -159,6 +162,23 @@ func (o *opener) list() error {
 	}
 	slices.SortFunc(o.indexes, func(a, b uint64) int { return cmp.Compare(b, a) })
 	return nil
+}
+
+// beginAnew makes a store that is empty in the place of one of which nobody can say how
+// it was, if all can be replayed.
+func (o *opener) beginAnew(damage *IndexError) error {
+	if !o.canReplay(nil) {
+		return damage
+	}
+	o.rec.Repaired = append(o.rec.Repaired, damage)
+	if err := o.putAside(&indexBody{}); err != nil {
+		return err
+	}
+	return o.create()
+}
+
+func (o *opener) canReplay(extra []byte) bool {
+	return o.cfg.CanReplay != nil && o.cfg.CanReplay(extra)
 }
 
 // create makes a store that is empty. Its index is durable before there is any
@@ -224,7 +244,7 @@ func (o *opener) chooseIndex() (*indexBody, error) {
 			continue // the newest one's error is told
 		}
 		damage.Older, damage.Extra = g, body.extra
-		if o.cfg.CanReplay == nil || !o.cfg.CanReplay(body.extra) {
+		if !o.canReplay(body.extra) {
 			return nil, damage
 		}
 		o.rec.Older = true

@@ -42,6 +42,8 @@ type Config struct {
 	// CanReplay is asked when the newest index is damaged, with what the caller
 	// kept in the one before: can its log be applied from there on? If so, that
 	// index is used; otherwise, and if it is nil, Open fails with an *IndexError.
+	// Extra is empty of a store without checkpoint, and if there is no index at all:
+	// can everything be applied from the beginning?
 	CanReplay func(extra []byte) bool
 }
 

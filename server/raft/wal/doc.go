@@ -45,8 +45,8 @@
 //
 // # Who does what
 //
-// Whoever flushes (the goroutine of Start, or the caller of Flush) is the only
-// one who writes to segments and who changes groups. Housekeeping writes sidecars,
+// Whoever flushes (the goroutine of Start, who has queued something and calls Help, or
+// the caller of Flush; one at a time) is the only one who writes to segments and who changes groups. Housekeeping writes sidecars,
 // makes segments ready, and puts operations of its own into the queue: syncs, lists
 // of segments, copies of records. Readers take a group's lock for as long as it
 // takes to look up places. No lock is held during I/O.

@@ -10,7 +10,7 @@ import (
 )
 
 // flusher is the state of whoever flushes: the goroutine made by Start, or the
-// caller of Flush.
+// caller of Help or Flush.
 type flusher struct {
 	// active is the segment that is written; nil until there is something to
 	// write.
@@ -26,7 +26,9 @@ type flusher struct {
 	batch        []request
 	buf          []byte
 	data         []byte // of a record that is encoded
-	ahead        []*ahead
+	// written is called when the batch is on disk.
+	written func()
+	ahead   []*ahead
 }
 
 func (l *Log) flushLoop() {
@@ -36,12 +38,52 @@ func (l *Log) flushLoop() {
 		case <-l.stop:
 			return
 		}
-		for l.round() > 0 {
-			// Those whose writes are done get to queue their next ones now, so
-			// that the next flush is one of many.
-			runtime.Gosched()
+		for l.flushQueue() {
 		}
 	}
+}
+
+// flushQueue flushes until nothing is queued or nothing can be written. It returns true
+// if something was queued in between, by somebody who found it at work.
+func (l *Log) flushQueue() bool {
+	l.turn <- struct{}{}
+	n := 1
+	for n > 0 && l.Queued() {
+		n = l.round()
+		// Those whose writes are done get to queue their next ones now, so
+		// that the next flush is one of many.
+		runtime.Gosched()
+	}
+	<-l.turn
+	return n > 0 && l.Queued()
+}
+
+// Help flushes once, on the caller's goroutine, if the log was started, something is
+// queued and nobody else flushes. It may take as long as the disk does. written, if it is
+// not nil, is called when that is over, before those who wait are told.
+func (l *Log) Help(written func()) {
+	if !l.Queued() {
+		return
+	}
+	select {
+	case l.turn <- struct{}{}:
+	default:
+		return
+	}
+	l.written = written
+	l.round()
+	l.written = nil
+	<-l.turn
+	if l.Queued() {
+		l.kick()
+	}
+}
+
+// Queued reports whether a log that was started has something to write.
+func (l *Log) Queued() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.started && len(l.queue) > 0
 }
 
 // round writes a part of the queue, and returns of how many requests it has
@@ -397,6 +439,9 @@ func (l *Log) complete() int {
 	l.mu.Unlock()
 	l.cache.shrink()
 	l.bury()
+	if l.written != nil {
+		l.written()
+	}
 	n := len(l.batch)
 	for i := range l.batch {
 		r := &l.batch[i]

@@ -47,6 +47,8 @@ type Log struct {
 	spare   *segment
 	highest uint64
 
+	// turn is full while somebody flushes, once the log is started.
+	turn chan struct{}
 	flusher
 	chores
 	started bool
@@ -163,15 +165,20 @@ func (l *Log) Group(id raft.GroupID) (*Group, bool) {
 // Pending. An error says that the write was not queued, and that Done will not
 // be called. Whether the write fits its group is seen when it is flushed: Done
 // is told ErrInvalid then, and nothing is written.
-func (l *Log) Append(w Write) error {
+func (l *Log) Append(w Write) error { return l.append(w, true) }
+
+// Queue is Append for callers who call Help soon: no goroutine is woken to do it.
+func (l *Log) Queue(w Write) error { return l.append(w, false) }
+
+func (l *Log) append(w Write, wake bool) error {
 	r, err := l.newRequest(w)
 	if err != nil {
 		return err
 	}
-	return l.enqueue(r)
+	return l.enqueue(r, wake)
 }
 
-func (l *Log) enqueue(r request) error {
+func (l *Log) enqueue(r request, wake bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -183,7 +190,7 @@ func (l *Log) enqueue(r request) error {
 	l.queue = append(l.queue, r)
 	l.pending += r.bytes
 	// While the disk is full there is a queue, and what comes may pass it.
-	if l.started && (len(l.queue) == 1 || l.full || r.op != nil) {
+	if l.started && (wake && len(l.queue) == 1 || l.full || r.op != nil) {
 		l.kick()
 	}
 	return nil
@@ -361,6 +368,8 @@ func (l *Log) Close() error {
 		close(l.stop)
 		l.wg.Wait()
 	}
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
 	err := l.Flush()
 	l.failAll(ErrClosed)
 	if err == nil {

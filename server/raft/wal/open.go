@@ -19,7 +19,7 @@ func Open(cfg Config) (_ *Log, err error) {
 	cfg.setDefaults()
 	l := &Log{
 		cfg: cfg, groups: make(map[raft.GroupID]*Group), reported: make(map[position]bool),
-		wake: make(chan struct{}, 1), stop: make(chan struct{}),
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	l.chore = make(chan struct{}, 1)
 	l.cache.limit = cfg.CacheBytes

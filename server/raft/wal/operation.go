@@ -56,7 +56,7 @@ func (l *Log) submit(op *operation) error {
 	for i := range op.copies {
 		r.bytes += op.copies[i].from.length() + l.sealing()
 	}
-	if err := l.enqueue(r); err != nil {
+	if err := l.enqueue(r, true); err != nil {
 		return err
 	}
 	if l.isStarted() {

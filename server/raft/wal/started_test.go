@@ -372,3 +372,67 @@ func TestLostStore(t *testing.T) {
 	}
 	must(t, l.Close())
 }
+
+// What is queued waits for somebody who helps, and is durable when that is over. Who
+// comes while another one flushes need not wait: it is seen to.
+func TestHelp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var errs []error
+		cfg := testConfig(nil, &errs)
+		cfg.Clock = clock.Real()
+		fs := errorfs.Wrap(vfs.NewMem(), cfg.Clock, nil)
+		cfg.FS = fs
+		l := open(t, cfg)
+		l.Help(nil) // is not for a log that was not started
+		l.Start()
+		synctest.Wait()
+		done := make(chan int, 10)
+		queue := func(n int) {
+			w := Write{Group: 1, Entries: []raft.Entry{{Index: raft.Index(n), Term: 1, Data: []byte("x")}}, Done: func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+				done <- n
+			}}
+			if n == 1 {
+				w.Replica = &Replica{Self: 1}
+			}
+			must(t, l.Queue(w))
+		}
+		queue(1)
+		synctest.Wait()
+		if len(done) != 0 {
+			t.Error("somebody was woken")
+		}
+		l.Help(func() {
+			if len(done) != 0 {
+				t.Error("told before it was over")
+			}
+		})
+		if len(done) != 1 {
+			t.Error("it is not written")
+		}
+		fs.SetInjector(errorfs.On(errorfs.Kinds(errorfs.OpSync, errorfs.OpSyncData), errorfs.Fault{Delay: time.Second}))
+		queue(2)
+		var wg sync.WaitGroup
+		wg.Go(func() { l.Help(nil) })
+		synctest.Wait()
+		begun := time.Now()
+		for n := 3; n < 6; n++ {
+			queue(n)
+			l.Help(nil)
+		}
+		if time.Since(begun) != 0 {
+			t.Error("who comes second waits")
+		}
+		wg.Wait()
+		time.Sleep(time.Minute)
+		for want := 1; want < 6; want++ {
+			if n := <-done; n != want {
+				t.Errorf("write %d was done, not %d", n, want)
+			}
+		}
+		fs.SetInjector(nil)
+		must(t, l.Close())
+	})
+}

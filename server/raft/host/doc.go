@@ -40,6 +40,12 @@
 // in the bulk pool, where transfers run as well, so that a slow group holds up
 // neither consensus nor the applying of others.
 //
+// A worker that has stepped groups writes to the log what they have, unless somebody
+// else is at it, and is not counted as up meanwhile. While the server has little to do
+// an entry is thus proposed, written, committed and applied by one goroutine: to wake
+// another takes longer than all of that but the sync. It may even be the proposer's own
+// (Assist).
+//
 // # Time
 //
 // One tick drives everything that waits. It visits groups that are awake only.

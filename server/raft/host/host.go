@@ -58,6 +58,9 @@ type Host struct {
 	woken     []*Group
 	transfers transfers
 
+	// assistants are workers for Assist.
+	assistants sync.Pool
+
 	stopTicks chan struct{}
 	ticker    sync.WaitGroup
 }
@@ -82,6 +85,7 @@ func New(cfg Config) (*Host, error) {
 	h.applyPool = newPool(h, 1, 1)
 	h.bulkPool = newPool(h, 1, 0)
 	h.caller = newWorker(h, h.groupPool)
+	h.assistants.New = func() any { return newWorker(h, h.groupPool) }
 	h.transfers.host = h
 	if err := h.clearDir(); err != nil {
 		return nil, err
@@ -179,6 +183,36 @@ func (h *Host) Poll() {
 		}
 	}
 	w.pool = h.groupPool
+}
+
+// Assist does what is queued for the workers of groups, as one of them, writing and
+// syncing the log included, unless others are up to do it. Who has proposed something
+// quietly calls it, and is spared the waking of two goroutines. It does not go on for
+// ever, but may take as long as the disk does, for one caller at a time.
+func (h *Host) Assist() {
+	p := h.groupPool
+	if !h.started.Load() || !p.join() {
+		return
+	}
+	w := h.assistants.Get().(*worker)
+	for n := 0; n < maxAssisted || w.delayed; n++ {
+		if !w.turn(false) {
+			break
+		}
+	}
+	w.delayed = false
+	h.assistants.Put(w)
+	p.quit()
+}
+
+// maxAssisted is how many passes of a worker Assist makes: to propose, to learn that it
+// is durable, to apply, and as many that others brought in between.
+const maxAssisted = 6
+
+// Nudge wakes a worker if something was proposed quietly and none is up.
+func (h *Host) Nudge() {
+	h.groupPool.mu.Lock()
+	h.groupPool.unlockAndWake()
 }
 
 // Tick is one tick of the clock for everything that waits. A started host calls

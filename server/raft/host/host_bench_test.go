@@ -14,7 +14,7 @@ import (
 func BenchmarkProposals(b *testing.B) {
 	for name, groups := range map[string]int{"groups=1": 1, "groups=1000": 1000} {
 		b.Run(name, func(b *testing.B) {
-			s := newStarted(b, 3, nil)
+			s := newStarted(b, 3, nil, nil)
 			defer s.stop()
 			for id := range raft.GroupID(groups) {
 				var peers []raft.PeerID

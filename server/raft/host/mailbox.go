@@ -124,12 +124,17 @@ func (g *Group) open() *mail {
 }
 
 func (g *Group) seal() {
-	wake := !g.box.scheduled
-	g.box.scheduled = true
-	g.box.mu.Unlock()
-	if wake {
+	if g.schedule() {
 		g.host.groupPool.push(g)
 	}
+}
+
+// schedule is seal for who queues the group by himself, if it returns true.
+func (g *Group) schedule() bool {
+	fresh := !g.box.scheduled
+	g.box.scheduled = true
+	g.box.mu.Unlock()
+	return fresh
 }
 
 // postWritten is told by the log what became of a write.

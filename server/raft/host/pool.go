@@ -31,10 +31,10 @@ type pool struct {
 	wakeup sync.Cond
 	queue  ring[actor]
 	// workers is how many there are, parked how many of them sleep and have not
-	// been told to wake.
-	workers, parked int
-	closed          bool
-	wg              sync.WaitGroup
+	// been told to wake, away how many are writing the log.
+	workers, parked, away int
+	closed                bool
+	wg                    sync.WaitGroup
 }
 
 func newPool(h *Host, batch, crowd int) *pool {
@@ -47,7 +47,20 @@ func newPool(h *Host, batch, crowd int) *pool {
 func (p *pool) push(a actor) {
 	p.mu.Lock()
 	p.queue.push(a)
-	wake := p.parked > 0 && (p.parked == p.workers || p.queue.len() > p.crowd*(p.workers-p.parked))
+	p.unlockAndWake()
+}
+
+// pushQuietly queues an actor, and wakes nobody: whoever calls it sees to that.
+func (p *pool) pushQuietly(a actor) {
+	p.mu.Lock()
+	p.queue.push(a)
+	p.mu.Unlock()
+}
+
+// unlockAndWake wakes a worker if there are too few up for what waits.
+func (p *pool) unlockAndWake() {
+	up := p.workers - p.parked - p.away
+	wake := p.parked > 0 && p.queue.len() > p.crowd*up
 	if wake {
 		p.parked--
 	}
@@ -80,7 +93,7 @@ func (p *pool) take(dst []actor, wait bool) []actor {
 		p.wakeup.Wait()
 	}
 	n := min(p.queue.len(), p.batch)
-	if up := p.workers - p.parked; up > 1 {
+	if up := p.workers - p.parked - p.away; up > 1 {
 		n = min(n, p.queue.len()/up+1)
 	}
 	for range n {
@@ -97,7 +110,7 @@ func (p *pool) start(n int) {
 	for range n {
 		p.wg.Go(func() {
 			w := newWorker(p.host, p)
-			for w.pass(true) {
+			for w.turn(true) {
 				if p.idle() {
 					// Others are about to bring more, and it takes them less to
 					// find this worker up than to wake it.
@@ -106,6 +119,40 @@ func (p *pool) start(n int) {
 			}
 		})
 	}
+}
+
+// leave takes a worker off those that are up, who may be away for as long as a disk
+// takes; back is the end of that.
+func (p *pool) leave() {
+	p.mu.Lock()
+	p.away++
+	p.unlockAndWake()
+}
+
+func (p *pool) back() {
+	p.mu.Lock()
+	p.away--
+	p.mu.Unlock()
+}
+
+// join makes the caller a worker, until quit. It returns false if the pool is closed,
+// or other workers are up, who can do what there is.
+func (p *pool) join() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.workers > p.parked+p.away {
+		return false
+	}
+	p.wg.Add(1)
+	p.workers++
+	return true
+}
+
+func (p *pool) quit() {
+	p.mu.Lock()
+	p.workers--
+	p.unlockAndWake()
+	p.wg.Done()
 }
 
 func (p *pool) idle() bool {
@@ -135,10 +182,17 @@ type worker struct {
 	out  outboxes
 	// applying is the batch that is being applied.
 	applying Batch
+	// delayed is set while the log is to be written after the next pass.
+	delayed bool
+	// away is set while it writes the log; written ends that.
+	away    bool
+	written func()
 }
 
 func newWorker(h *Host, p *pool) *worker {
-	return &worker{host: h, pool: p, out: outboxes{host: h}}
+	w := &worker{host: h, pool: p, out: outboxes{host: h}}
+	w.written = w.back
+	return w
 }
 
 // pass takes some actors and runs them. It returns false if there were none.
@@ -163,6 +217,41 @@ func (w *worker) pass(wait bool) bool {
 		w.batch[i] = nil
 	}
 	return true
+}
+
+// turn is a pass, and what the log has to be given after it.
+func (w *worker) turn(wait bool) bool {
+	any := w.pass(wait && !w.delayed) || w.delayed
+	w.writeLog()
+	return any
+}
+
+// writeLog writes what the groups have for the log, unless somebody else does. To wake
+// another goroutine for it, and to be woken by that when it is done, takes longer than
+// all that is around a sync. What else there is to do comes first, once: mostly those
+// are told there whose entries have just been written.
+func (w *worker) writeLog() {
+	if w.pool != w.host.groupPool || !w.host.log.Queued() {
+		w.delayed = false
+		return
+	}
+	if !w.delayed && !w.pool.idle() {
+		w.delayed = true
+		return
+	}
+	w.delayed = false
+	w.pool.leave()
+	w.away = true
+	w.host.log.Help(w.written)
+	w.back()
+}
+
+// back ends being away, if it is.
+func (w *worker) back() {
+	if w.away {
+		w.away = false
+		w.pool.back()
+	}
 }
 
 func (w *worker) refresh() {

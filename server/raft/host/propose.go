@@ -30,39 +30,57 @@ const proposalOverhead = 64
 // p.Done will be told what became of the proposal; proposals that were accepted one
 // after the other by one replica, and are applied, are applied in that order.
 func (g *Group) Propose(p Proposal) error {
+	scheduled, err := g.enlist(p)
+	if scheduled {
+		g.host.groupPool.push(g)
+	}
+	return err
+}
+
+// ProposeQuietly is Propose for callers who call Host.Assist soon: no worker is woken.
+func (g *Group) ProposeQuietly(p Proposal) error {
+	scheduled, err := g.enlist(p)
+	if scheduled {
+		g.host.groupPool.pushQuietly(g)
+	}
+	return err
+}
+
+// enlist puts a proposal into the mailbox, and reports whether the group is to be queued
+// for that.
+func (g *Group) enlist(p Proposal) (scheduled bool, err error) {
 	if err := g.available(); err != nil {
-		return err
+		return false, err
 	}
 	h := g.host
 	switch {
 	case !g.leading.Load():
-		return ErrNotLeader
+		return false, ErrNotLeader
 	case len(p.Data) > h.cfg.MaxProposalBytes:
-		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(p.Data))
+		return false, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(p.Data))
 	case h.logBusy.Load():
 		h.overloaded.Add(1)
-		return ErrOverloaded
+		return false, ErrOverloaded
 	}
 	size := len(p.Data) + proposalOverhead
 	if g.pending.Add(int64(size)) > h.cfg.MaxGroupBytes {
 		g.pending.Add(-int64(size))
 		h.overloaded.Add(1)
-		return ErrOverloaded
+		return false, ErrOverloaded
 	}
 	if h.pending.Add(int64(size)) > h.cfg.MaxHostBytes {
 		g.unpend(size)
 		h.overloaded.Add(1)
-		return ErrOverloaded
+		return false, ErrOverloaded
 	}
 	m := g.open()
 	if m == nil {
 		g.unpend(size)
-		return ErrStopped
+		return false, ErrStopped
 	}
 	m.props = append(m.props, p)
 	m.propBytes += size
-	g.seal()
-	return nil
+	return g.schedule(), nil
 }
 
 func (g *Group) unpend(size int) {

@@ -7,10 +7,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/clock"
 	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/internal/vfs/errorfs"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/wal"
 )
@@ -24,7 +26,7 @@ type started struct {
 type startedNode struct {
 	id       raft.NodeID
 	of       *started
-	fs       *vfs.Mem
+	fs       vfs.FS
 	log      *wal.Log
 	host     *Host
 	inbox    chan packet
@@ -32,11 +34,15 @@ type startedNode struct {
 	wg       sync.WaitGroup
 }
 
-func newStarted(t testing.TB, n int, edit func(*Config)) *started {
+func newStarted(t testing.TB, n int, disk vfs.FS, edit func(*Config)) *started {
 	s := &started{t: t}
 	for i := range n {
+		fs := disk
+		if fs == nil {
+			fs = vfs.NewMem()
+		}
 		s.nodes = append(s.nodes, &startedNode{
-			id: raft.NodeID(i + 1), of: s, fs: vfs.NewMem(), inbox: make(chan packet, 4096), machines: make(map[raft.GroupID]*machine),
+			id: raft.NodeID(i + 1), of: s, fs: fs, inbox: make(chan packet, 4096), machines: make(map[raft.GroupID]*machine),
 		})
 	}
 	for _, nd := range s.nodes {
@@ -125,7 +131,7 @@ func (s *started) stop() {
 // running.
 func TestStarted(t *testing.T) {
 	before := runtime.NumGoroutine()
-	s := newStarted(t, 3, nil)
+	s := newStarted(t, 3, nil, nil)
 	const groups, proposers, each = 20, 4, 50
 	for id := range raft.GroupID(groups) {
 		s.create(id + 1)
@@ -208,7 +214,7 @@ func TestStarted(t *testing.T) {
 
 // The number of goroutines does not depend on the number of groups.
 func TestGoroutines(t *testing.T) {
-	s := newStarted(t, 1, nil)
+	s := newStarted(t, 1, nil, nil)
 	s.create(1)
 	s.leader(1)
 	few := runtime.NumGoroutine()
@@ -220,4 +226,121 @@ func TestGoroutines(t *testing.T) {
 		t.Errorf("%d goroutines with one group, %d with 201", few, many)
 	}
 	s.stop()
+}
+
+// alone is a started host of one, with a group that leads, and what came of proposals.
+func alone(t *testing.T, fs vfs.FS) (s *started, g *Group, outcomes *atomic.Int64) {
+	s = newStarted(t, 1, fs, func(c *Config) { c.Tick = time.Hour }) // nobody is woken by the clock
+	nd := s.nodes[0]
+	nd.machines[1] = newMachine(&saved{})
+	_, err := nd.host.Create(GroupConfig{
+		ID: 1, Machine: nd.machines[1], Peers: []raft.PeerID{raft.MakePeerID(1, nd.log.Incarnation())}, Campaign: true, Sole: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	g, _ = nd.host.Group(1)
+	if !g.Leading() {
+		t.Fatal("no leader")
+	}
+	return s, g, new(atomic.Int64)
+}
+
+func proposeQuietly(t *testing.T, g *Group, outcomes *atomic.Int64) {
+	t.Helper()
+	err := g.ProposeQuietly(Proposal{Data: []byte("x"), Done: func(o Outcome) {
+		if o.Fate != Applied {
+			t.Errorf("outcome %v", o)
+		}
+		outcomes.Add(1)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A quiet proposal wakes nobody. Who assists has done all of it himself.
+func TestAssist(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, g, outcomes := alone(t, vfs.NewMem())
+		defer s.stop()
+		for i := range int64(3) {
+			proposeQuietly(t, g, outcomes)
+			synctest.Wait()
+			if got := outcomes.Load(); got != i {
+				t.Fatalf("%d outcomes before anybody assisted, want %d", got, i)
+			}
+			s.nodes[0].host.Assist()
+			if got := outcomes.Load(); got != i+1 {
+				t.Fatalf("%d outcomes, want %d", got, i+1)
+			}
+		}
+		proposeQuietly(t, g, outcomes)
+		s.nodes[0].host.Nudge()
+		synctest.Wait()
+		if got := outcomes.Load(); got != 4 {
+			t.Errorf("%d outcomes after a nudge, want 4", got)
+		}
+		s.nodes[0].host.Assist() // there is nothing to do
+	})
+}
+
+// While one who assists waits for the disk, others do not, and what they have proposed
+// needs nobody's help any more.
+func TestAssistOnSlowDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := errorfs.Wrap(vfs.NewMem(), clock.Real(), nil)
+		s, g, outcomes := alone(t, fs)
+		defer s.stop()
+		fs.SetInjector(errorfs.On(errorfs.Kinds(errorfs.OpSync, errorfs.OpSyncData), errorfs.Fault{Delay: 10 * time.Second}))
+		begun := time.Now()
+		host := s.nodes[0].host
+		first := make(chan time.Duration)
+		proposeQuietly(t, g, outcomes)
+		go func() {
+			host.Assist()
+			first <- time.Since(begun)
+		}()
+		synctest.Wait()
+		for range 5 {
+			proposeQuietly(t, g, outcomes)
+			host.Assist()
+		}
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("others waited %v", took)
+		}
+		if took := <-first; took < 10*time.Second || outcomes.Load() == 0 {
+			t.Errorf("the first one waited %v, %d outcomes", took, outcomes.Load())
+		}
+		time.Sleep(time.Minute)
+		if got := outcomes.Load(); got != 6 {
+			t.Errorf("%d outcomes, want 6", got)
+		}
+		fs.SetInjector(nil)
+	})
+}
+
+// A host that stops waits for those who assist, and loses nothing that they have taken
+// on.
+func TestStopWhileAssisted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := errorfs.Wrap(vfs.NewMem(), clock.Real(), nil)
+		s, g, outcomes := alone(t, fs)
+		fs.SetInjector(errorfs.On(errorfs.Kinds(errorfs.OpSync, errorfs.OpSyncData), errorfs.Fault{Delay: time.Second}))
+		var wg sync.WaitGroup
+		for range 4 {
+			err := g.ProposeQuietly(Proposal{Data: []byte("x"), Done: func(Outcome) { outcomes.Add(1) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(s.nodes[0].host.Assist)
+			synctest.Wait()
+		}
+		s.stop()
+		wg.Wait()
+		if got := outcomes.Load(); got != 4 {
+			t.Errorf("%d of 4 proposals have an outcome", got)
+		}
+	})
 }

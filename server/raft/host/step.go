@@ -156,10 +156,10 @@ func (g *Group) append(a *raft.Append) error {
 	return g.write(write{seq: a.Seq, core: g.core}, wal.Write{Hard: a.Hard})
 }
 
-// write queues a write to the log.
+// write queues a write to the log. The worker sees to it that it is written.
 func (g *Group) write(wr write, lw wal.Write) error {
 	lw.Group, lw.Done = g.id, g.onWrite
-	if err := g.host.log.Append(lw); err != nil {
+	if err := g.host.log.Queue(lw); err != nil {
 		return err
 	}
 	wr.inLog = true

@@ -70,7 +70,7 @@ func (f *Fanout) there(acc *Account) *abroad {
 // it has unless it was forwarded. Its reply is left out. It ends with leave.
 func (g *abroad) enter(m *Message, from *Account, subject []byte, forwarded bool) *Message {
 	g.subject = append(g.subject[:0], subject...)
-	g.msg = Message{Subject: g.subject, Body: m.Body, HeaderLen: m.HeaderLen, From: m.From, origin: m.origin, hops: m.hops + 1}
+	g.msg = Message{Subject: g.subject, Body: m.Body, HeaderLen: m.HeaderLen, From: m.From, Errands: m.Errands, origin: m.origin, hops: m.hops + 1}
 	if forwarded {
 		g.msg.Subject = m.Subject
 	}

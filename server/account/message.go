@@ -12,6 +12,8 @@ type Message struct {
 	// From is the target of the connection that published it, nil if the server
 	// did.
 	From *Target
+	// Errands are the publisher's, nil if it does none.
+	Errands *Errands
 
 	// origin is the account that it was published in, nil if that is the one that
 	// it is in; hops counts how often it went into another one.

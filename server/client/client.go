@@ -29,6 +29,7 @@ type Client struct {
 	parser   proto.Parser
 	op       proto.Op
 	msg      account.Message
+	errands  account.Errands
 	settings *Settings
 	fan      *account.Fanout
 	verbose  bool
@@ -123,7 +124,7 @@ func New(host Host, id uint64, nc net.Conn, kind auth.ConnectionType) *Client {
 	}
 	c.target.ID = id
 	c.target.Receiver = c
-	c.msg.From = &c.target
+	c.msg.From, c.msg.Errands = &c.target, &c.errands
 	c.conn = conn.New(nc, c, s.Conn)
 	c.lastIn.Store(c.start.UnixNano())
 	c.lastHeard.Store(c.start.UnixNano())

@@ -84,7 +84,9 @@ func (c *Client) end() {
 		c.conn.Flush()
 		return
 	}
-	if behind := c.fan.Flush(); behind != nil && !c.stopped {
+	behind := c.fan.Flush()
+	c.errands.Run()
+	if behind != nil && !c.stopped {
 		c.stall(behind)
 	}
 }

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/vfs"
@@ -55,6 +56,50 @@ func TestAcknowledgedIsThere(t *testing.T) {
 			if m, ok := got.next(time.Second); !ok || m.data != "x" {
 				t.Fatalf("message %d: %+v", i+1, m)
 			}
+		}
+	})
+}
+
+// Who publishes one message, and waits, is answered by its own doing. Of what comes with
+// others it does nothing.
+func TestPublisherLendsItself(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem())
+		defer r.stop()
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}})
+		synctest.Wait()
+		acks := r.newInbox()
+		defer acks.close()
+		var chunk account.Errands
+		publish := func() {
+			m := account.NewMessage("s", []byte("x"))
+			m.Reply, m.Errands = []byte(acks.sub.Subject), &chunk
+			r.acc.Publish(m)
+		}
+		count := func() int {
+			acks.mu.Lock()
+			defer acks.mu.Unlock()
+			return len(acks.list)
+		}
+		publish()
+		synctest.Wait()
+		if n := count(); n != 0 {
+			t.Errorf("%d answers before the chunk was worked off", n)
+		}
+		chunk.Run()
+		if n := count(); n != 1 {
+			t.Errorf("%d answers, want 1", n)
+		}
+		publish()
+		publish()
+		publish()
+		synctest.Wait()
+		if n := count(); n != 4 {
+			t.Errorf("%d answers, want 4 without anybody's help", n)
+		}
+		chunk.Run()
+		if in := r.info("S"); in.State.Msgs != 4 {
+			t.Errorf("%+v", in.State)
 		}
 	})
 }

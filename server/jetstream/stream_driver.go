@@ -187,10 +187,25 @@ func (s *stream) publish(m *account.Message) {
 	} else {
 		s.ingest.Publish(&p, now, &s.out)
 	}
-	wake := s.carryOutLocked()
+	nth := m.Later(lender{s.e.cfg.Host})
+	wake := s.carryOutLocked(nth == 1)
 	s.mu.Unlock()
 	if wake {
 		s.wake()
+	}
+	if nth == 2 {
+		s.e.cfg.Host.Nudge()
+	}
+}
+
+// lender has a publisher who sent a single message, and most likely waits to be
+// answered, do itself what that takes. Of many it only makes proposals.
+type lender struct{ host *host.Host }
+
+// Run implements account.Errand.
+func (l lender) Run(alone bool) {
+	if alone {
+		l.host.Assist()
 	}
 }
 
@@ -228,13 +243,21 @@ func (s *stream) boundBatches(b *BatchLimits) {
 }
 
 // carryOutLocked proposes what the ingest wants proposed, and reports whether there
-// is something for the actor to do.
-func (s *stream) carryOutLocked() (wake bool) {
+// is something for the actor to do. Who has it propose quietly runs lender, or nudges
+// the host.
+func (s *stream) carryOutLocked(quietly bool) (wake bool) {
+
 	for i := range s.out.Proposals {
 		op := s.out.Proposals[i].Op
 		p := newPublication(s, s.out.Proposals[i].Ticket)
 		p.size = int64(len(op))
-		err := s.group.Propose(host.Proposal{Data: op, Term: raft.Term(s.term), Done: p.done})
+		proposal := host.Proposal{Data: op, Term: raft.Term(s.term), Done: p.done}
+		var err error
+		if quietly {
+			err = s.group.ProposeQuietly(proposal)
+		} else {
+			err = s.group.Propose(proposal)
+		}
 		if err == nil {
 			s.unsettled.ops++
 			s.unsettled.bytes += p.size
@@ -271,7 +294,7 @@ func (p *publication) settled(o host.Outcome) {
 		} else {
 			s.ingest.Dropped(&p.ticket, nil, &s.out)
 		}
-		wake = s.carryOutLocked() && (!applied || len(s.abandoned) > 0)
+		wake = s.carryOutLocked(false) && (!applied || len(s.abandoned) > 0)
 	}
 	s.mu.Unlock()
 	if wake {
@@ -548,7 +571,7 @@ func (s *stream) lookAtClock(now int64) (advance uint64) {
 	if at, ok := s.ingest.Deadline(); ok {
 		if at <= now {
 			s.ingest.Tick(now, &s.out)
-			if s.carryOutLocked() {
+			if s.carryOutLocked(false) {
 				s.wake()
 			}
 			at, ok = s.ingest.Deadline()

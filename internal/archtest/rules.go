@@ -22,6 +22,7 @@ var layers = []Layer{
 	{Pattern: "internal/...", Level: 1},
 	{Pattern: "internal/archtest", Level: 1, TestSupport: true},
 	{Pattern: "internal/memnet", Level: 1, TestSupport: true},
+	{Pattern: "internal/pack", Level: 1, Pure: true},
 	{Pattern: "internal/race", Level: 1, TestSupport: true},
 	{Pattern: "internal/testcert", Level: 1, TestSupport: true},
 	{Pattern: "internal/vfs/vfstest", Level: 1, TestSupport: true},

@@ -84,11 +84,11 @@ func (c *Core) AppendAdvance(dst []byte, now int64, zones Zones) ([]byte, error)
 // applyAdvance does what is due.
 func (c *Core) applyAdvance(in *reader, now int64, r *Result) error {
 	firings := *in
-	for len(in.rest) > 0 {
+	for in.Len() > 0 {
 		in.seq()
-		in.varint()
+		in.Varint()
 	}
-	if !in.end() {
+	if !in.End() {
 		return errMalformed
 	}
 	c.dedupe.expire(now - max(c.rules.window, 0))
@@ -103,8 +103,8 @@ func (c *Core) applyAdvance(in *reader, now int64, r *Result) error {
 		return err
 	}
 	r.More = left <= 0
-	for len(firings.rest) > 0 {
-		seq, next := firings.seq(), firings.varint()
+	for firings.Len() > 0 {
+		seq, next := firings.seq(), firings.Varint()
 		if err := c.fire(seq, next, now, r); err != nil {
 			return err
 		}

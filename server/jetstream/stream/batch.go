@@ -3,6 +3,7 @@ package stream
 import (
 	"encoding/binary"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/subject"
 )
@@ -103,7 +104,7 @@ func (b *Batch) AppendOp(dst []byte) []byte {
 // seal gives the last message the header by which readers see that the batch ends with
 // it.
 func (b *Batch) seal() {
-	in := reader{rest: b.messages[b.last:]}
+	in := reader{pack.NewReader(b.messages[b.last:])}
 	var m Message
 	in.message(&m)
 	m.Header = setHeader(nil, m.Header, api.HeaderBatchCommit, "1")
@@ -112,12 +113,12 @@ func (b *Batch) seal() {
 
 // applyBatch stores all messages of a batch, or none.
 func (c *Core) applyBatch(in *reader, now int64, r *Result) error {
-	n := in.count(minMessage)
+	n := in.Count(minMessage)
 	first := *in
 	for range n {
 		in.message(&c.msg)
 	}
-	if !in.end() || n == 0 {
+	if !in.End() || n == 0 {
 		return errMalformed
 	}
 	if !c.rules.atomic {

@@ -86,9 +86,9 @@ func (c *Core) configure(cfg *api.StreamConfig) error {
 
 // applyConfig changes the configuration, and brings what is there within it.
 func (c *Core) applyConfig(in *reader, now int64, r *Result) error {
-	text := in.bytes()
+	text := in.Bytes()
 	cfg := new(api.StreamConfig)
-	if !in.end() || json.Unmarshal(text, cfg) != nil {
+	if !in.End() || json.Unmarshal(text, cfg) != nil {
 		return errMalformed
 	}
 	before := c.rules

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/internal/seqset"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
@@ -98,7 +99,7 @@ func (c *Core) Apply(op []byte, now int64, r *Result) error {
 	}
 	r.Kind = Kind(op[0])
 	in := &c.in
-	*in = reader{rest: op[2:]}
+	*in = reader{pack.NewReader(op[2:])}
 	apply := appliers[min(int(r.Kind), len(appliers)-1)]
 	if apply == nil || op[1] != opVersion {
 		c.unknown++
@@ -151,7 +152,7 @@ var appliers = [...]func(*Core, *reader, int64, *Result) error{
 // applyStore stores a published message.
 func (c *Core) applyStore(in *reader, now int64, r *Result) error {
 	in.message(&c.msg)
-	if !in.end() {
+	if !in.End() {
 		return errMalformed
 	}
 	return c.publish(&c.msg, now, r)

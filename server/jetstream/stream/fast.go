@@ -40,9 +40,9 @@ func (c *Core) FastBatches() []FastBatch {
 // applyFast stores a message of a fast batch. The leader has seen to the numbers
 // being in order. What it could not know is which messages are refused.
 func (c *Core) applyFast(in *reader, now int64, r *Result) error {
-	flags, id, seq := in.byte(), in.bytes(), in.uvarint()
+	flags, id, seq := in.Byte(), in.Bytes(), in.Uvarint()
 	in.message(&c.msg)
-	if !in.end() || flags >= fastFlags || len(id) == 0 || seq == 0 {
+	if !in.End() || flags >= fastFlags || len(id) == 0 || seq == 0 {
 		return errMalformed
 	}
 	if !c.cfg.AllowBatched {
@@ -91,8 +91,8 @@ func (c *Core) applyFast(in *reader, now int64, r *Result) error {
 
 // applyFastEnd ends a fast batch.
 func (c *Core) applyFastEnd(in *reader, _ int64, r *Result) error {
-	id, last := in.bytes(), in.uvarint()
-	if !in.end() {
+	id, last := in.Bytes(), in.Uvarint()
+	if !in.End() {
 		return errMalformed
 	}
 	b := c.fast[string(id)]

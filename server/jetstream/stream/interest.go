@@ -98,8 +98,8 @@ func (c *Core) retains() bool { return c.rules.interest || c.rules.workQueue }
 // applyAcked takes note of what a consumer is done with, and removes what no other
 // needs.
 func (c *Core) applyAcked(in *reader, _ int64, r *Result) error {
-	name, floor := in.bytes(), in.seq()
-	n := in.count(2)
+	name, floor := in.Bytes(), in.seq()
+	n := in.Count(2)
 	ranges := *in
 	last := floor
 	for range n {
@@ -109,7 +109,7 @@ func (c *Core) applyAcked(in *reader, _ int64, r *Result) error {
 			return errMalformed
 		}
 	}
-	if !in.end() {
+	if !in.End() {
 		return errMalformed
 	}
 	w := c.interest.consumers[string(name)]
@@ -124,8 +124,8 @@ func (c *Core) applyAcked(in *reader, _ int64, r *Result) error {
 	}
 	last = floor
 	for range n {
-		first := last + store.Seq(ranges.uvarint())
-		last = first + store.Seq(ranges.uvarint())
+		first := last + store.Seq(ranges.Uvarint())
+		last = first + store.Seq(ranges.Uvarint())
 		if err := c.done(w, store.Range{First: first, Last: last}, r); err != nil {
 			return err
 		}
@@ -220,9 +220,9 @@ func (c *Core) needed(seq store.Seq, name []byte) (bool, error) {
 
 // applyConsumer takes note of a consumer, or of what it wants now.
 func (c *Core) applyConsumer(in *reader, _ int64, r *Result) error {
-	name, floor, anew := string(in.bytes()), in.seq(), in.bool()
+	name, floor, anew := string(in.Bytes()), in.seq(), in.Bool()
 	patterns := in.patterns()
-	if !in.end() || name == "" {
+	if !in.End() || name == "" {
 		return errMalformed
 	}
 	w := c.interest.consumers[name]
@@ -248,12 +248,12 @@ func (c *Core) applyConsumer(in *reader, _ int64, r *Result) error {
 
 // patterns reads a list of valid patterns.
 func (r *reader) patterns() []string {
-	n := r.count(2)
+	n := r.Count(2)
 	patterns := make([]string, 0, n)
 	for range n {
-		p := string(r.bytes())
+		p := string(r.Bytes())
 		if !subject.IsValid(p) {
-			r.fail()
+			r.Fail()
 			return nil
 		}
 		patterns = append(patterns, p)
@@ -263,8 +263,8 @@ func (r *reader) patterns() []string {
 
 // applyConsumerGone forgets a consumer, and removes what nobody else needs.
 func (c *Core) applyConsumerGone(in *reader, _ int64, r *Result) error {
-	name := string(in.bytes())
-	if !in.end() {
+	name := string(in.Bytes())
+	if !in.End() {
 		return errMalformed
 	}
 	w := c.interest.consumers[name]

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
 
@@ -137,7 +138,7 @@ func AppendFast(dst []byte, f *FastInfo, m *Message) []byte {
 		flags |= fastGapOK
 	}
 	dst = append(dst, flags)
-	dst = appendBytes(dst, f.ID)
+	dst = pack.AppendBytes(dst, f.ID)
 	dst = binary.AppendUvarint(dst, f.Seq)
 	return appendMessage(dst, m)
 }
@@ -145,7 +146,7 @@ func AppendFast(dst []byte, f *FastInfo, m *Message) []byte {
 // AppendFastEnd appends the op that ends a fast batch of which last is the highest
 // number that counts; 0 leaves it as the replicas know it.
 func AppendFastEnd(dst, id []byte, last uint64) []byte {
-	dst = appendBytes(appendOp(dst, KindFastEnd), id)
+	dst = pack.AppendBytes(appendOp(dst, KindFastEnd), id)
 	return binary.AppendUvarint(dst, last)
 }
 
@@ -153,21 +154,20 @@ func AppendFastEnd(dst, id []byte, last uint64) []byte {
 // erase is set.
 func AppendDelete(dst []byte, seq store.Seq, erase bool) []byte {
 	dst = binary.AppendUvarint(appendOp(dst, KindDelete), uint64(seq))
-	return appendBool(dst, erase)
+	return pack.AppendBool(dst, erase)
 }
 
 // AppendPurge appends the op that removes the messages that match a pattern ("" is
 // all) and are in front of before (0: all), but for the newest keep.
 func AppendPurge(dst []byte, pattern string, before store.Seq, keep uint64) []byte {
-	dst = appendBytes(appendOp(dst, KindPurge), pattern)
-	dst = binary.AppendUvarint(dst, uint64(before))
-	return binary.AppendUvarint(dst, keep)
+	dst = pack.AppendBytes(appendOp(dst, KindPurge), pattern)
+	return pack.AppendUvarints(dst, uint64(before), keep)
 }
 
 // AppendConfig appends the op that replaces the configuration by one in JSON, which
 // is valid and a valid change.
 func AppendConfig(dst, config []byte) []byte {
-	return appendBytes(appendOp(dst, KindConfig), config)
+	return pack.AppendBytes(appendOp(dst, KindConfig), config)
 }
 
 // AppendCopy appends the op that stores a message under the number and the time that
@@ -198,23 +198,21 @@ type Origin struct {
 // AppendSource appends the op that stores a message from a source. m has the
 // subject that the source's transforms give.
 func AppendSource(dst []byte, o *Origin, m *Message) []byte {
-	dst = appendBytes(appendOp(dst, KindSource), o.Source)
-	dst = appendBytes(dst, o.Identity)
+	dst = pack.AppendBytes(appendOp(dst, KindSource), o.Source)
+	dst = pack.AppendBytes(dst, o.Identity)
 	dst = binary.AppendUvarint(dst, uint64(o.Seq))
-	dst = appendBytes(dst, o.Subject)
+	dst = pack.AppendBytes(dst, o.Subject)
 	return appendMessage(dst, m)
 }
 
 // AppendAcked appends the op that tells what a consumer is done with: all up to
 // floor, and the ranges, in order and behind floor.
 func AppendAcked(dst []byte, consumer string, floor store.Seq, ranges []store.Range) []byte {
-	dst = appendBytes(appendOp(dst, KindAcked), consumer)
-	dst = binary.AppendUvarint(dst, uint64(floor))
-	dst = binary.AppendUvarint(dst, uint64(len(ranges)))
+	dst = pack.AppendBytes(appendOp(dst, KindAcked), consumer)
+	dst = pack.AppendUvarints(dst, uint64(floor), uint64(len(ranges)))
 	last := floor
 	for _, r := range ranges {
-		dst = binary.AppendUvarint(dst, uint64(r.First-last))
-		dst = binary.AppendUvarint(dst, uint64(r.Last-r.First))
+		dst = pack.AppendUvarints(dst, uint64(r.First-last), uint64(r.Last-r.First))
 		last = r.Last
 	}
 	return dst
@@ -224,19 +222,19 @@ func AppendAcked(dst []byte, consumer string, floor store.Seq, ranges []store.Ra
 // that match one of the patterns (none: all), behind floor. Of a consumer that is
 // known already only the patterns change, unless it is to begin anew.
 func AppendConsumer(dst []byte, consumer string, floor store.Seq, anew bool, patterns []string) []byte {
-	dst = appendBytes(appendOp(dst, KindConsumer), consumer)
+	dst = pack.AppendBytes(appendOp(dst, KindConsumer), consumer)
 	dst = binary.AppendUvarint(dst, uint64(floor))
-	dst = appendBool(dst, anew)
+	dst = pack.AppendBool(dst, anew)
 	dst = binary.AppendUvarint(dst, uint64(len(patterns)))
 	for _, p := range patterns {
-		dst = appendBytes(dst, p)
+		dst = pack.AppendBytes(dst, p)
 	}
 	return dst
 }
 
 // AppendConsumerGone appends the op that tells that a consumer is no more.
 func AppendConsumerGone(dst []byte, consumer string) []byte {
-	return appendBytes(appendOp(dst, KindConsumerGone), consumer)
+	return pack.AppendBytes(appendOp(dst, KindConsumerGone), consumer)
 }
 
 // AppendReset appends the op that empties the stream; the next message will be
@@ -280,19 +278,22 @@ func appendMessage(dst []byte, m *Message) []byte {
 	return append(dst, m.Data...)
 }
 
+// reader takes apart what an op or a state is encoded as.
+type reader struct{ pack.Reader }
+
 // message reads what appendMessage wrote.
 func (r *reader) message(m *Message) {
-	m.Plan = Plan{Verdict: Verdict(r.byte())}
+	m.Plan = Plan{Verdict: Verdict(r.Byte())}
 	if m.Plan.Verdict > BadZone {
-		r.fail()
+		r.Fail()
 	}
 	if m.Plan.Verdict == Scheduled {
-		m.Plan.Due = r.varint()
+		m.Plan.Due = r.Varint()
 	}
-	subject, header, data := r.uvarint(), r.uvarint(), r.uvarint()
-	m.Subject, m.Header, m.Data = r.take(subject), r.take(header), r.take(data)
+	subject, header, data := r.Uvarint(), r.Uvarint(), r.Uvarint()
+	m.Subject, m.Header, m.Data = r.Take(subject), r.Take(header), r.Take(data)
 	if len(m.Subject) == 0 {
-		r.fail()
+		r.Fail()
 	}
 }
 
@@ -301,9 +302,9 @@ const maxSeq = store.Seq(1) << 62
 
 // seq reads the number of a message, which may be 0.
 func (r *reader) seq() store.Seq {
-	seq := store.Seq(r.uvarint())
+	seq := store.Seq(r.Uvarint())
 	if seq > maxSeq {
-		r.fail()
+		r.Fail()
 	}
 	return seq
 }

@@ -11,8 +11,8 @@ import (
 
 // applyDelete removes one message.
 func (c *Core) applyDelete(in *reader, _ int64, r *Result) error {
-	seq, erase := in.seq(), in.bool()
-	if !in.end() {
+	seq, erase := in.seq(), in.Bool()
+	if !in.End() {
 		return errMalformed
 	}
 	switch {
@@ -43,8 +43,8 @@ var (
 
 // applyPurge removes many messages.
 func (c *Core) applyPurge(in *reader, _ int64, r *Result) error {
-	pattern, before, keep := in.bytes(), in.seq(), in.uvarint()
-	if !in.end() || len(pattern) > 0 && !subject.IsValid(pattern) {
+	pattern, before, keep := in.Bytes(), in.seq(), in.Uvarint()
+	if !in.End() || len(pattern) > 0 && !subject.IsValid(pattern) {
 		return errMalformed
 	}
 	switch {
@@ -161,7 +161,7 @@ func (c *Core) compact(seq store.Seq, r *Result) error {
 // applyReset empties the stream.
 func (c *Core) applyReset(in *reader, _ int64, r *Result) error {
 	first := in.seq()
-	if !in.end() || first == 0 {
+	if !in.End() || first == 0 {
 		return errMalformed
 	}
 	state := c.store.State()

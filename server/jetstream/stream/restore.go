@@ -10,9 +10,9 @@ import (
 // applyRestore stores a message of a backup as it is: it was transformed, published
 // again and looked at when it was stored first. The limits of the stream hold for it.
 func (c *Core) applyRestore(in *reader, now int64, r *Result) error {
-	seq, time := in.seq(), in.varint()
+	seq, time := in.seq(), in.Varint()
 	in.message(&c.msg)
-	if !in.end() || seq == 0 || time < 0 {
+	if !in.End() || seq == 0 || time < 0 {
 		return errMalformed
 	}
 	state := c.store.State()
@@ -62,8 +62,8 @@ func (c *Core) noteOrigin(header []byte) {
 // applyRestoreEnd ends a stream that was restored where the one that was backed up has
 // ended: the newest messages of that may be gone.
 func (c *Core) applyRestoreEnd(in *reader, _ int64, r *Result) error {
-	seq, time := in.seq(), in.varint()
-	if !in.end() || time < 0 {
+	seq, time := in.seq(), in.Varint()
+	if !in.End() || time < 0 {
 		return errMalformed
 	}
 	state := c.store.State()

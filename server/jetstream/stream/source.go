@@ -65,9 +65,9 @@ func (c *Core) SourcePosition(key string) (seq store.Seq, identity string) {
 
 // applySource stores a message from a source, if it has not been stored before.
 func (c *Core) applySource(in *reader, now int64, r *Result) error {
-	key, identity, seq, original := in.bytes(), in.bytes(), in.seq(), in.bytes()
+	key, identity, seq, original := in.Bytes(), in.Bytes(), in.seq(), in.Bytes()
 	in.message(&c.msg)
-	if !in.end() || seq == 0 {
+	if !in.End() || seq == 0 {
 		return errMalformed
 	}
 	from := c.rules.origins[string(key)]
@@ -149,9 +149,9 @@ func ofPublish(name []byte) bool { return ofPublisher(name) && string(name) != a
 // applyCopy stores a message under the number and the time that it has elsewhere.
 // One that is there already is passed over.
 func (c *Core) applyCopy(in *reader, now int64, r *Result) error {
-	seq, time := in.seq(), in.varint()
+	seq, time := in.seq(), in.Varint()
 	in.message(&c.msg)
-	if !in.end() || seq == 0 || time < 0 {
+	if !in.End() || seq == 0 || time < 0 {
 		return errMalformed
 	}
 	state := c.store.State()
@@ -210,7 +210,7 @@ func (c *Core) putAs(p *publish, seq store.Seq, time, now int64, r *Result) erro
 // applySkip leaves numbers out.
 func (c *Core) applySkip(in *reader, now int64, r *Result) error {
 	seq := in.seq()
-	if !in.end() {
+	if !in.End() {
 		return errMalformed
 	}
 	state := c.store.State()

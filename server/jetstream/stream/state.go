@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/internal/seqset"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
@@ -28,12 +29,10 @@ func (c *Core) AppendState(dst []byte) ([]byte, error) {
 		return nil, fmt.Errorf("stream: encoding the configuration: %w", err)
 	}
 	dst = append(dst, stateVersion)
-	dst = appendBytes(dst, config)
+	dst = pack.AppendBytes(dst, config)
 	dst = binary.AppendVarint(dst, c.time)
-	dst = appendBytes(dst, c.lastID)
-	for _, n := range []uint64{c.unknown, c.malformed, c.unseen} {
-		dst = binary.AppendUvarint(dst, n)
-	}
+	dst = pack.AppendBytes(dst, c.lastID)
+	dst = pack.AppendUvarints(dst, c.unknown, c.malformed, c.unseen)
 	dst = c.appendDedupe(dst)
 	dst = c.appendExpiry(dst)
 	dst = appendMoments(dst, &c.plans.moments, len(c.plans.due), func(store.Seq) bool { return true })
@@ -45,21 +44,21 @@ func (c *Core) AppendState(dst []byte) ([]byte, error) {
 // Restore returns a core as AppendState has seen it. The store must be as it was
 // then.
 func Restore(state []byte, st store.Store) (*Core, error) {
-	in := &reader{rest: state}
-	if version := in.byte(); version != stateVersion {
+	in := &reader{pack.NewReader(state)}
+	if version := in.Byte(); version != stateVersion {
 		return nil, fmt.Errorf("%w: version %d", errState, version)
 	}
 	cfg := new(api.StreamConfig)
-	if text := in.bytes(); in.bad || json.Unmarshal(text, cfg) != nil {
+	if text := in.Bytes(); in.Bad() || json.Unmarshal(text, cfg) != nil {
 		return nil, fmt.Errorf("%w: configuration", errState)
 	}
 	c := &Core{store: st, maxDue: defaultMaxDue}
 	if err := c.configure(cfg); err != nil {
 		return nil, err
 	}
-	c.time = in.varint()
-	c.lastID = slices.Clone(in.bytes())
-	c.unknown, c.malformed, c.unseen = in.uvarint(), in.uvarint(), in.uvarint()
+	c.time = in.Varint()
+	c.lastID = slices.Clone(in.Bytes())
+	c.unknown, c.malformed, c.unseen = in.Uvarint(), in.Uvarint(), in.Uvarint()
 	for _, part := range []struct {
 		name string
 		read func(*reader)
@@ -71,12 +70,12 @@ func Restore(state []byte, st store.Store) (*Core, error) {
 		{"interest", c.readInterest},
 		{"fast batches", c.readFast},
 	} {
-		if part.read(in); in.bad {
+		if part.read(in); in.Bad() {
 			return nil, fmt.Errorf("%w: %s", errState, part.name)
 		}
 	}
-	if !in.end() {
-		return nil, fmt.Errorf("%w: %d bytes too many", errState, len(in.rest))
+	if !in.End() {
+		return nil, fmt.Errorf("%w: %d bytes too many", errState, in.Len())
 	}
 	return c, nil
 }
@@ -103,7 +102,7 @@ func (c *Core) appendDedupe(dst []byte) []byte {
 	for id, e := range c.dedupe.all() {
 		dst = binary.AppendUvarint(dst, uint64(e.time-last.time))
 		dst = binary.AppendVarint(dst, int64(e.seq-last.seq))
-		dst = appendBytes(dst, id)
+		dst = pack.AppendBytes(dst, id)
 		last = e
 	}
 	return dst
@@ -111,16 +110,16 @@ func (c *Core) appendDedupe(dst []byte) []byte {
 
 func (c *Core) readDedupe(in *reader) {
 	var last known
-	for i := range in.count(3) {
-		time := last.time + int64(in.uvarint())
-		seq := last.seq + store.Seq(in.varint())
-		id := in.bytes()
-		if in.bad || len(id) == 0 || i > 0 && time < last.time {
-			in.fail()
+	for i := range in.Count(3) {
+		time := last.time + int64(in.Uvarint())
+		seq := last.seq + store.Seq(in.Varint())
+		id := in.Bytes()
+		if in.Bad() || len(id) == 0 || i > 0 && time < last.time {
+			in.Fail()
 			return
 		}
 		if _, twice := c.dedupe.find(id); twice {
-			in.fail()
+			in.Fail()
 			return
 		}
 		c.dedupe.add(id, seq, time)
@@ -143,10 +142,10 @@ func (c *Core) readExpiry(in *reader) {
 		e.timed.Add(uint64(m.seq))
 	})
 	if e.moments.n != int(e.timed.Len()) {
-		in.fail()
+		in.Fail()
 	}
 	e.never = in.set()
-	e.from, e.fromTime = store.Seq(in.uvarint()), in.varint()
+	e.from, e.fromTime = store.Seq(in.Uvarint()), in.Varint()
 }
 
 func (c *Core) readPlans(in *reader) {
@@ -156,7 +155,7 @@ func (c *Core) readPlans(in *reader) {
 		n++
 	})
 	if n != len(c.plans.due) {
-		in.fail()
+		in.Fail()
 	}
 }
 
@@ -183,16 +182,16 @@ func appendMoments(dst []byte, t *timeline, n int, keep func(store.Seq) bool) []
 // moments reads what appendMoments wrote.
 func (r *reader) moments(add func(moment)) {
 	var last moment
-	for i := range r.count(2) {
+	for i := range r.Count(2) {
 		var m moment
 		if i == 0 {
-			m.at = r.varint()
+			m.at = r.Varint()
 		} else {
-			m.at = last.at + int64(r.uvarint())
+			m.at = last.at + int64(r.Uvarint())
 		}
-		m.seq = last.seq + store.Seq(r.varint())
-		if r.bad || m.seq == 0 || i > 0 && last.compare(m) >= 0 {
-			r.fail()
+		m.seq = last.seq + store.Seq(r.Varint())
+		if r.Bad() || m.seq == 0 || i > 0 && last.compare(m) >= 0 {
+			r.Fail()
 			return
 		}
 		add(m)
@@ -200,16 +199,16 @@ func (r *reader) moments(add func(moment)) {
 	}
 }
 
-func appendSet(dst []byte, s *seqset.Set) []byte { return appendBytes(dst, s.Append(nil)) }
+func appendSet(dst []byte, s *seqset.Set) []byte { return pack.AppendBytes(dst, s.Append(nil)) }
 
 func (r *reader) set() seqset.Set {
-	text := r.bytes()
-	if r.bad {
+	text := r.Bytes()
+	if r.Bad() {
 		return seqset.Set{}
 	}
 	s, err := seqset.Decode(text)
 	if err != nil {
-		r.fail()
+		r.Fail()
 	}
 	return s
 }
@@ -218,22 +217,22 @@ func (c *Core) appendSources(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(c.sources)))
 	for _, key := range slices.Sorted(maps.Keys(c.sources)) {
 		p := c.sources[key]
-		dst = appendBytes(dst, key)
-		dst = appendBytes(dst, p.identity)
+		dst = pack.AppendBytes(dst, key)
+		dst = pack.AppendBytes(dst, p.identity)
 		dst = binary.AppendUvarint(dst, uint64(p.seq))
 	}
 	return dst
 }
 
 func (c *Core) readSources(in *reader) {
-	for range in.count(3) {
-		key := string(in.bytes())
-		p := &position{identity: string(in.bytes()), seq: store.Seq(in.uvarint())}
+	for range in.Count(3) {
+		key := string(in.Bytes())
+		p := &position{identity: string(in.Bytes()), seq: store.Seq(in.Uvarint())}
 		if c.sources == nil {
 			c.sources = make(map[string]*position)
 		}
 		if c.sources[key] != nil {
-			in.fail()
+			in.Fail()
 		}
 		c.sources[key] = p
 	}
@@ -243,24 +242,24 @@ func (c *Core) appendInterest(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(c.interest.names)))
 	for _, name := range c.interest.names {
 		w := c.interest.consumers[name]
-		dst = appendBytes(dst, name)
+		dst = pack.AppendBytes(dst, name)
 		dst = binary.AppendUvarint(dst, uint64(w.floor))
 		dst = appendSet(dst, &w.done)
 		dst = binary.AppendUvarint(dst, uint64(len(w.patterns)))
 		for _, p := range w.patterns {
-			dst = appendBytes(dst, p)
+			dst = pack.AppendBytes(dst, p)
 		}
 	}
 	return dst
 }
 
 func (c *Core) readInterest(in *reader) {
-	for range in.count(4) {
-		name := string(in.bytes())
-		w := &wants{floor: store.Seq(in.uvarint()), done: in.set()}
+	for range in.Count(4) {
+		name := string(in.Bytes())
+		w := &wants{floor: store.Seq(in.Uvarint()), done: in.set()}
 		w.patterns = in.patterns()
-		if in.bad || name == "" || c.interest.consumers[name] != nil {
-			in.fail()
+		if in.Bad() || name == "" || c.interest.consumers[name] != nil {
+			in.Fail()
 			return
 		}
 		w.filter = store.NewFilter(w.patterns...)
@@ -275,23 +274,22 @@ func (c *Core) readInterest(in *reader) {
 func (c *Core) appendFast(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(c.fast)))
 	for _, b := range c.FastBatches() {
-		dst = appendBytes(dst, b.ID)
-		dst = binary.AppendUvarint(dst, b.Last)
-		dst = binary.AppendUvarint(dst, uint64(b.Seq))
-		dst = appendBool(dst, b.GapOK)
+		dst = pack.AppendBytes(dst, b.ID)
+		dst = pack.AppendUvarints(dst, b.Last, uint64(b.Seq))
+		dst = pack.AppendBool(dst, b.GapOK)
 	}
 	return dst
 }
 
 func (c *Core) readFast(in *reader) {
-	for range in.count(4) {
-		id := string(in.bytes())
-		b := &fastBatch{last: in.uvarint(), seq: store.Seq(in.uvarint()), gaps: in.bool()}
+	for range in.Count(4) {
+		id := string(in.Bytes())
+		b := &fastBatch{last: in.Uvarint(), seq: store.Seq(in.Uvarint()), gaps: in.Bool()}
 		if c.fast == nil {
 			c.fast = make(map[string]*fastBatch)
 		}
 		if id == "" || c.fast[id] != nil {
-			in.fail()
+			in.Fail()
 		}
 		c.fast[id] = b
 	}

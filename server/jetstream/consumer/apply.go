@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
 
@@ -43,14 +44,13 @@ func (s *State) Apply(data []byte, res *Result) error {
 		return fmt.Errorf("%w: a frame of %d bytes without the head of version %d", ErrOp, len(data), frameVersion)
 	}
 	now := int64(binary.LittleEndian.Uint64(data[1:]))
-	in := reader{b: data[frameHead:]}
-	for in.more() {
-		kind := opKind(in.bytes(1)[0])
-		body := in.bytes(in.uvarint())
-		if in.bad {
+	in := pack.NewReader(data[frameHead:])
+	for in.Len() > 0 {
+		kind, body := opKind(in.Byte()), in.Bytes()
+		if in.Bad() {
 			return opError(kind, "cut off")
 		}
-		if err := s.apply(kind, &reader{b: body}, now, res); err != nil {
+		if err := s.apply(kind, &reader{Reader: pack.NewReader(body)}, now, res); err != nil {
 			return err
 		}
 	}
@@ -72,16 +72,16 @@ func (s *State) apply(kind opKind, in *reader, now int64, res *Result) error {
 		res.Config = true
 		return s.applyCreate(in, now)
 	case opUpdate:
-		flags, config := Flags(in.uvarint()), in.b
-		if in.bad || len(config) > maxConfig {
+		flags, config := Flags(in.Uvarint()), in.Rest()
+		if in.Bad() || len(config) > maxConfig {
 			return opError(kind, "malformed")
 		}
 		res.Config = true
 		s.update(flags, bytes.Clone(config))
 		return nil
 	case opAdvance:
-		consumer, seq := ConsumerSeq(in.uvarint()), store.Seq(in.uvarint())
-		if !in.ended() || consumer < s.delivered.Consumer || seq < s.delivered.Stream {
+		consumer, seq := ConsumerSeq(in.Uvarint()), store.Seq(in.Uvarint())
+		if !in.End() || consumer < s.delivered.Consumer || seq < s.delivered.Stream {
 			return opError(kind, "from %v to %d, %d", s.delivered, consumer, seq)
 		}
 		s.advance(consumer, seq, now, res)
@@ -89,16 +89,16 @@ func (s *State) apply(kind opKind, in *reader, now int64, res *Result) error {
 	case opAckAll, opPurge, opReset:
 		return s.applySeq(kind, in, now, res)
 	case opDefer:
-		seq, due := store.Seq(in.uvarint()), now+in.varint()
+		seq, due := store.Seq(in.Uvarint()), now+in.Varint()
 		d := s.pending.find(seq)
-		if !in.ended() || d == nil {
+		if !in.End() || d == nil {
 			return opError(kind, "message %d is not pending", seq)
 		}
 		d.due = due
 		return nil
 	case opPause:
-		until := in.varint()
-		if !in.ended() {
+		until := in.Varint()
+		if !in.End() {
 			return opError(kind, "malformed")
 		}
 		s.pauseUntil = until
@@ -112,21 +112,21 @@ func (s *State) apply(kind opKind, in *reader, now int64, res *Result) error {
 }
 
 func (s *State) applyCreate(in *reader, now int64) error {
-	flags := Flags(in.uvarint())
-	position, newest := store.Seq(in.uvarint()), store.Seq(in.uvarint())
-	pause := in.varint()
-	if in.bad || s.created != 0 || now == 0 || len(in.b) > maxConfig {
+	flags := Flags(in.Uvarint())
+	position, newest := store.Seq(in.Uvarint()), store.Seq(in.Uvarint())
+	pause, config := in.Varint(), in.Rest()
+	if in.Bad() || s.created != 0 || now == 0 || len(config) > maxConfig {
 		return opError(opCreate, "malformed, or there is a consumer already")
 	}
-	s.create(flags, position, newest, pause, bytes.Clone(in.b), now)
+	s.create(flags, position, newest, pause, bytes.Clone(config), now)
 	return nil
 }
 
 // applySeqs carries out an operation on a list of messages.
 func (s *State) applySeqs(kind opKind, in *reader, now int64, res *Result) error {
-	for in.more() {
+	for in.Len() > 0 {
 		run := in.run()
-		if in.bad {
+		if in.Bad() {
 			break
 		}
 		for seq := run.First; seq <= run.Last; seq++ {
@@ -135,7 +135,7 @@ func (s *State) applySeqs(kind opKind, in *reader, now int64, res *Result) error
 			}
 		}
 	}
-	if in.bad {
+	if in.Bad() {
 		return opError(kind, "malformed")
 	}
 	return nil
@@ -166,8 +166,8 @@ func (s *State) applyToMessage(kind opKind, seq store.Seq, now int64, res *Resul
 
 // applySeq carries out an operation that consists of one number.
 func (s *State) applySeq(kind opKind, in *reader, now int64, res *Result) error {
-	seq := store.Seq(in.uvarint())
-	if !in.ended() || seq == 0 || kind == opAckAll && seq > s.delivered.Stream {
+	seq := store.Seq(in.Uvarint())
+	if !in.End() || seq == 0 || kind == opAckAll && seq > s.delivered.Stream {
 		return opError(kind, "message %d", seq)
 	}
 	switch kind {
@@ -183,20 +183,20 @@ func (s *State) applySeq(kind opKind, in *reader, now int64, res *Result) error 
 
 func (s *State) applyWaiting(kind opKind, in *reader) error {
 	if kind == opForget {
-		if !in.ended() {
+		if !in.End() {
 			return opError(kind, "malformed")
 		}
 		s.waiting = nil
 		return nil
 	}
-	expires := in.varint()
-	if in.bad || len(in.b) == 0 || len(in.b) > maxReply {
+	expires, reply := in.Varint(), in.Rest()
+	if in.Bad() || len(reply) == 0 || len(reply) > maxReply {
 		return opError(kind, "malformed")
 	}
 	if kind == opWait {
-		s.wait(Waiter{Reply: string(in.b), Expires: expires})
+		s.wait(Waiter{Reply: string(reply), Expires: expires})
 	} else {
-		s.served(string(in.b))
+		s.served(string(reply))
 	}
 	return nil
 }

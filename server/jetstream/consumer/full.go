@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/internal/seqset"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
@@ -14,10 +15,8 @@ import (
 func (s *State) AppendFull(dst []byte) []byte {
 	dst = append(dst, frameVersion)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(s.time))
-	body := s.appendFull(nil)
 	dst = append(dst, byte(opFull))
-	dst = binary.AppendUvarint(dst, uint64(len(body)))
-	return append(dst, body...)
+	return pack.AppendBytes(dst, s.appendFull(nil))
 }
 
 // IsFull reports whether a frame is the whole state and nothing else, so that those
@@ -26,9 +25,9 @@ func IsFull(frame []byte) bool {
 	if len(frame) <= frameHead || frame[0] != frameVersion || opKind(frame[frameHead]) != opFull {
 		return false
 	}
-	in := reader{b: frame[frameHead+1:]}
-	in.bytes(in.uvarint())
-	return in.ended()
+	in := pack.NewReader(frame[frameHead+1:])
+	in.Bytes()
+	return in.End()
 }
 
 // appendFull encodes the state. There is one encoding of a state only.
@@ -40,27 +39,20 @@ func (s *State) appendFull(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(s.newestUpTo))
 	dst = appendPosition(dst, s.delivered)
 	dst = appendPosition(dst, s.floor)
-	dst = appendBytes(dst, s.config)
+	dst = pack.AppendBytes(dst, s.config)
 	dst = s.pending.append(dst)
-	dst = appendBytes(dst, s.expired.Append(nil))
+	dst = pack.AppendBytes(dst, s.expired.Append(nil))
 	dst = binary.AppendUvarint(dst, uint64(len(s.waiting)))
 	for _, w := range s.waiting {
 		dst = binary.AppendVarint(dst, w.Expires)
-		dst = binary.AppendUvarint(dst, uint64(len(w.Reply)))
-		dst = append(dst, w.Reply...)
+		dst = pack.AppendBytes(dst, w.Reply)
 	}
 	return dst
 }
 
 func appendPosition(dst []byte, p Position) []byte {
-	dst = binary.AppendUvarint(dst, uint64(p.Consumer))
-	dst = binary.AppendUvarint(dst, uint64(p.Stream))
+	dst = pack.AppendUvarints(dst, uint64(p.Consumer), uint64(p.Stream))
 	return binary.AppendVarint(dst, p.Time)
-}
-
-func appendBytes(dst, b []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(b)))
-	return append(dst, b...)
 }
 
 // append encodes the table: each delivery by what differs from the one before.
@@ -88,26 +80,26 @@ func (p *pending) append(dst []byte) []byte {
 func (s *State) applyFull(in *reader) error {
 	full := State{
 		unknown:    s.unknown,
-		flags:      Flags(in.uvarint()),
-		created:    in.varint(),
-		time:       in.varint(),
-		pauseUntil: in.varint(),
-		newestUpTo: store.Seq(in.uvarint()),
+		flags:      Flags(in.Uvarint()),
+		created:    in.Varint(),
+		time:       in.Varint(),
+		pauseUntil: in.Varint(),
+		newestUpTo: store.Seq(in.Uvarint()),
 	}
 	full.delivered = in.position()
 	full.floor = in.position()
-	full.config = slices.Clone(in.bytes(in.uvarint()))
+	full.config = slices.Clone(in.Bytes())
 	full.pending.read(in, full.floor, full.delivered)
-	expired, err := seqset.Decode(in.bytes(in.uvarint()))
-	if in.bad || err != nil {
+	expired, err := seqset.Decode(in.Bytes())
+	if in.Bad() || err != nil {
 		return opError(opFull, "malformed: %v", err)
 	}
 	full.expired = expired
-	for n := in.uvarint(); n > 0 && !in.bad; n-- {
-		expires := in.varint()
-		full.waiting = append(full.waiting, Waiter{Expires: expires, Reply: string(in.bytes(in.uvarint()))})
+	for range in.Count(2) {
+		expires := in.Varint()
+		full.waiting = append(full.waiting, Waiter{Expires: expires, Reply: string(in.Bytes())})
 	}
-	if !in.ended() || full.created == 0 || full.floor.Stream > full.delivered.Stream || full.floor.Consumer > full.delivered.Consumer {
+	if !in.End() || full.created == 0 || full.floor.Stream > full.delivered.Stream || full.floor.Consumer > full.delivered.Consumer {
 		return opError(opFull, "malformed")
 	}
 	*s = full
@@ -115,33 +107,28 @@ func (s *State) applyFull(in *reader) error {
 }
 
 func (r *reader) position() Position {
-	return Position{Consumer: ConsumerSeq(r.uvarint()), Stream: store.Seq(r.uvarint()), Time: r.varint()}
+	return Position{Consumer: ConsumerSeq(r.Uvarint()), Stream: store.Seq(r.Uvarint()), Time: r.Varint()}
 }
 
 // read decodes what append has encoded. All of it has to lie between floor and
 // delivered, in order.
 func (p *pending) read(in *reader, floor, delivered Position) {
-	n := in.uvarint()
-	// Each takes four bytes at least, so a false count reserves no room.
-	if in.bad || n > uint64(len(in.b))/4 {
-		in.bad = true
-		return
-	}
+	n := in.Count(4)
 	p.list = make([]delivery, 0, n)
 	last := delivery{}
 	low, lowConsumer := floor.Stream, floor.Consumer
 	for range n {
-		d := delivery{stream: last.stream + store.Seq(in.uvarint()), consumer: last.consumer + ConsumerSeq(in.uvarint())}
-		d.time = last.time + in.varint()
-		count := in.uvarint()
+		d := delivery{stream: last.stream + store.Seq(in.Uvarint()), consumer: last.consumer + ConsumerSeq(in.Uvarint())}
+		d.time = last.time + in.Varint()
+		count := in.Uvarint()
 		special := count&1 != 0
 		if special {
-			d.due = d.time + in.varint()
+			d.due = d.time + in.Varint()
 		}
 		count >>= 1
 		inOrder := d.stream > low && d.stream <= delivered.Stream && d.consumer > lowConsumer && d.consumer <= delivered.Consumer
-		if in.bad || !inOrder || count == 0 || count > math.MaxUint32 || special != (d.due != 0) {
-			in.bad = true
+		if in.Bad() || !inOrder || count == 0 || count > math.MaxUint32 || special != (d.due != 0) {
+			in.Fail()
 			return
 		}
 		d.count = uint32(count)

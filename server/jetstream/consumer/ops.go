@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
 
@@ -138,17 +139,14 @@ func (f *frame) endSeqs() {
 // end closes the operation whose body is in f.body.
 func (f *frame) end(kind opKind) {
 	f.buf = append(f.buf, byte(kind))
-	f.buf = binary.AppendUvarint(f.buf, uint64(len(f.body)))
-	f.buf = append(f.buf, f.body...)
+	f.buf = pack.AppendBytes(f.buf, f.body)
 	f.body = f.body[:0]
 }
 
 // uints adds an operation that consists of unsigned numbers.
 func (f *frame) uints(kind opKind, values ...uint64) {
 	f.endSeqs()
-	for _, v := range values {
-		f.body = binary.AppendUvarint(f.body, v)
-	}
+	f.body = pack.AppendUvarints(f.body, values...)
 	f.end(kind)
 }
 
@@ -174,9 +172,7 @@ func (f *frame) pause(until int64) { f.text(opPause, until, "") }
 // create adds the creation of a state that was just created.
 func (f *frame) create(s *State) {
 	f.endSeqs()
-	f.body = binary.AppendUvarint(f.body, uint64(s.flags))
-	f.body = binary.AppendUvarint(f.body, uint64(s.delivered.Stream))
-	f.body = binary.AppendUvarint(f.body, uint64(s.newestUpTo))
+	f.body = pack.AppendUvarints(f.body, uint64(s.flags), uint64(s.delivered.Stream), uint64(s.newestUpTo))
 	f.body = binary.AppendVarint(f.body, s.pauseUntil)
 	f.body = append(f.body, s.config...)
 	f.end(opCreate)
@@ -197,61 +193,23 @@ func appendRun(dst []byte, before, first, last store.Seq) []byte {
 	return binary.AppendUvarint(dst, uint64(last-first))
 }
 
-// reader decodes the body of an operation. After an error all it gives is zero.
+// reader decodes the body of an operation.
 type reader struct {
-	b   []byte
-	bad bool
+	pack.Reader
 	// last is the end of the run that was read last, n counts numbers in runs.
 	last store.Seq
 	n    uint64
 }
 
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	return v * uint64(r.took(n))
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	return v * int64(r.took(n))
-}
-
-// took consumes a varint of n bytes. It returns 0 if there was none, else 1.
-func (r *reader) took(n int) int {
-	if n <= 0 || r.bad {
-		r.bad = true
-		return 0
-	}
-	r.b = r.b[n:]
-	return 1
-}
-
-// bytes returns n bytes of the input.
-func (r *reader) bytes(n uint64) []byte {
-	if r.bad || n > uint64(len(r.b)) {
-		r.bad = true
-		return nil
-	}
-	b := r.b[:n:n]
-	r.b = r.b[n:]
-	return b
-}
-
 // run reads a run of numbers.
 func (r *reader) run() store.Range {
-	first := r.last + store.Seq(r.varint())
-	more := r.uvarint()
+	first := r.last + store.Seq(r.Varint())
+	more := r.Uvarint()
 	last := first + store.Seq(more)
-	if r.n += more + 1; r.bad || first == 0 || last < first || more >= maxSeqs || r.n > maxSeqs {
-		r.bad = true
+	if r.n += more + 1; r.Bad() || first == 0 || last < first || more >= maxSeqs || r.n > maxSeqs {
+		r.Fail()
 		return store.Range{}
 	}
 	r.last = last
 	return store.Range{First: first, Last: last}
 }
-
-// more reports whether there is anything left to read.
-func (r *reader) more() bool { return !r.bad && len(r.b) > 0 }
-
-// ended reports whether all was read, and was well formed.
-func (r *reader) ended() bool { return !r.bad && len(r.b) == 0 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 )
 
@@ -240,8 +241,8 @@ func TestServedRequestsAreNotReplicated(t *testing.T) {
 	r.publish("a", "x", "x", "x")
 	r.pull("I", "2")
 	for _, frame := range r.log {
-		for in := (&reader{b: frame[frameHead:]}); in.more(); in.bytes(in.uvarint()) {
-			if k := opKind(in.bytes(1)[0]); k == opWait || k == opServed {
+		for in := pack.NewReader(frame[frameHead:]); in.Len() > 0; in.Bytes() {
+			if k := opKind(in.Byte()); k == opWait || k == opServed {
 				t.Fatalf("operation %d in the log", k)
 			}
 		}

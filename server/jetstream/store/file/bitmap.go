@@ -2,8 +2,9 @@ package file
 
 import (
 	"encoding/binary"
-	"errors"
 	"math/bits"
+
+	"github.com/nats-lite/nats-lite/internal/pack"
 )
 
 // bitmap is a set of ordinals, those of records in a block. Its zero value and
@@ -120,8 +121,6 @@ const (
 	bitmapWords
 )
 
-var errBitmap = errors.New("set of ordinals is not valid")
-
 // append encodes the ordinals below n in the shorter form.
 func (b *bitmap) append(dst []byte, n int) []byte {
 	if b == nil || b.count(0, n) == 0 {
@@ -160,55 +159,42 @@ func (b *bitmap) append(dst []byte, n int) []byte {
 	return dst
 }
 
-// decodeBitmap decodes a set of ordinals below n, and returns what follows.
-func decodeBitmap(src []byte, n int) (b *bitmap, rest []byte, err error) {
-	if len(src) == 0 {
-		return nil, nil, errBitmap
-	}
-	form, src := src[0], src[1:]
-	switch form {
+// decodeBitmap decodes a set of ordinals below n.
+func decodeBitmap(in *pack.Reader, n int) *bitmap {
+	words := (n + 63) / 64
+	switch in.Byte() {
 	case bitmapEmpty:
-		return nil, src, nil
+		return nil
 	case bitmapWords:
-		words := (n + 63) / 64
-		if words == 0 || len(src) < 8*words {
-			return nil, nil, errBitmap
+		if in.Len() < 8*words {
+			break
 		}
-		b = &bitmap{words: make([]uint64, words)}
+		b := &bitmap{words: make([]uint64, words)}
 		for w := range b.words {
-			b.words[w] = binary.LittleEndian.Uint64(src[8*w:])
+			b.words[w] = in.Uint64()
 		}
 		if n&63 != 0 && b.words[words-1]>>(n&63) != 0 {
-			return nil, nil, errBitmap
+			break
 		}
-		return b, src[8*words:], nil
+		return b
 	case bitmapRuns:
-		b = &bitmap{words: make([]uint64, (n+63)/64)}
+		b := &bitmap{words: make([]uint64, words)}
 		for at := 0; ; {
-			out, k := binary.Uvarint(src)
-			if k <= 0 {
-				return nil, nil, errBitmap
-			}
-			in, l := binary.Uvarint(src[k:])
-			if l <= 0 {
-				return nil, nil, errBitmap
-			}
-			src = src[k+l:]
-			if in == 0 {
-				if out != 0 {
-					return nil, nil, errBitmap
-				}
-				return b, src, nil
+			out, members := in.Uvarint(), in.Uvarint()
+			if out == 0 && members == 0 {
+				return b
 			}
 			left := uint64(n - at)
-			if out > left || in > left-out {
-				return nil, nil, errBitmap
+			if members == 0 || out > left || members > left-out {
+				in.Fail()
+				return nil
 			}
-			b.setRange(at+int(out), at+int(out+in))
-			at += int(out + in)
+			b.setRange(at+int(out), at+int(out+members))
+			at += int(out + members)
 		}
 	}
-	return nil, nil, errBitmap
+	in.Fail()
+	return nil
 }
 
 // setRange adds [from, to).

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
@@ -272,10 +273,10 @@ func TestBitmap(t *testing.T) {
 		if got, want := lastWithout(setA, setB, to), slices.Max(append(inside(without, 0, to), -1)); got != want {
 			t.Fatalf("lastWithout(%d) = %d, want %d", to, got, want)
 		}
-		encoded := setA.append(nil, n)
-		decoded, rest, err := decodeBitmap(append(encoded, "rest"...), n)
-		if err != nil || string(rest) != "rest" {
-			t.Fatalf("decoded with rest %q: %v", rest, err)
+		code := pack.NewReader(append(setA.append(nil, n), "rest"...))
+		decoded := decodeBitmap(&code, n)
+		if rest := string(code.Rest()); rest != "rest" {
+			t.Fatalf("decoded with rest %q", rest)
 		}
 		for i := range n {
 			if decoded.has(i) != a[i] {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
 
@@ -173,8 +174,7 @@ func appendSubject(dst, last, name []byte, ordinals []uint32) []byte {
 		same++
 	}
 	dst = binary.AppendUvarint(dst, uint64(same))
-	dst = binary.AppendUvarint(dst, uint64(len(name)-same))
-	dst = append(dst, name[same:]...)
+	dst = pack.AppendBytes(dst, name[same:])
 	dst = binary.AppendUvarint(dst, uint64(len(ordinals)))
 	before := uint32(0)
 	for _, o := range ordinals {
@@ -184,67 +184,48 @@ func appendSubject(dst, last, name []byte, ordinals []uint32) []byte {
 	return dst
 }
 
-// subjectReader goes over the subjects of a page.
+// subjectReader goes over the subjects of a page. It is bad if one of them is not
+// valid.
 type subjectReader struct {
-	rest []byte
+	pack.Reader
 	// limit is the number of records in the block.
 	limit int
 	// name is the subject, valid until the next one; count is how many ordinals it
-	// has, which are in list.
+	// has, which list begins with.
 	name  []byte
 	count int
-	list  []byte
-	err   error
+	list  pack.Reader
 }
 
 // next goes to the next subject, if there is one.
 func (r *subjectReader) next() bool {
-	if r.err != nil || len(r.rest) == 0 {
+	if r.Len() == 0 {
 		return false
 	}
-	same := r.uvarint(len(r.name))
-	size := r.uvarint(maxSubject)
-	if r.err != nil || size > len(r.rest) || same+size > maxSubject {
-		r.err = errFooter
-		return false
+	same, size := r.UpTo(uint64(len(r.name))), r.UpTo(maxSubject)
+	if same+size > maxSubject {
+		r.Fail()
 	}
-	r.name = append(r.name[:same], r.rest[:size]...)
-	r.rest = r.rest[size:]
-	r.count = r.uvarint(r.limit)
-	r.list = r.rest
+	r.name = append(r.name[:same], r.Take(size)...)
+	if r.count = r.Count(1); r.count > r.limit {
+		r.Fail()
+	}
+	r.list = r.Reader
 	for range r.count {
-		for len(r.rest) > 0 && r.rest[0] >= 0x80 {
-			r.rest = r.rest[1:]
-		}
-		if len(r.rest) == 0 {
-			r.err = errFooter
-			return false
-		}
-		r.rest = r.rest[1:]
+		r.Uvarint()
 	}
-	return r.err == nil
-}
-
-func (r *subjectReader) uvarint(limit int) int {
-	v, k := binary.Uvarint(r.rest)
-	if k <= 0 || v > uint64(limit) {
-		r.err = errFooter
-		return 0
-	}
-	r.rest = r.rest[k:]
-	return int(v)
+	return !r.Bad()
 }
 
 // ordinals appends the ordinals of the subject.
 func (r *subjectReader) ordinals(dst []uint32) []uint32 {
-	list, at := r.list, uint64(0)
+	list, limit, at := r.list, uint64(r.limit), uint64(0)
 	for i := range r.count {
-		v, k := binary.Uvarint(list)
-		if k <= 0 || v >= uint64(r.limit) || at+v >= uint64(r.limit) || i > 0 && v == 0 {
-			r.err = errFooter
+		v := list.Uvarint() // which is there: next was behind it
+		if v >= limit || at+v >= limit || i > 0 && v == 0 {
+			r.Fail()
 			return dst
 		}
-		list = list[k:]
 		at += v
 		dst = append(dst, uint32(at))
 	}
@@ -281,30 +262,21 @@ func (d *directory) append(dst []byte) []byte {
 // decodeDirectory decodes the directory of a block with n records, whose
 // footer is in [start, end) of the file.
 func decodeDirectory(b []byte, n int, start, end int64) (*directory, error) {
-	le := binary.LittleEndian
-	if len(b) < 16 {
-		return nil, errFooter
-	}
-	slots, subjects, frames := int(le.Uint32(b[4:])), int(le.Uint32(b[8:])), int(le.Uint32(b[12:]))
-	if int(le.Uint32(b)) != n || slots != (n+slotsPerPage-1)/slotsPerPage || subjects > n ||
-		uint64(len(b)-16) < 20*uint64(slots)+16*uint64(subjects)+12*uint64(frames) {
-		return nil, fmt.Errorf("%w: %d records, %d and %d pages, %d frames", errFooter, le.Uint32(b), slots, subjects, frames)
+	in := pack.NewReader(b)
+	records, slots, subjects, frames := int(in.Uint32()), int(in.Uint32()), int(in.Uint32()), int(in.Uint32())
+	if in.Bad() || records != n || slots != (n+slotsPerPage-1)/slotsPerPage || subjects > n ||
+		uint64(in.Len()) < 20*uint64(slots)+16*uint64(subjects)+12*uint64(frames) {
+		return nil, fmt.Errorf("%w: %d records, %d and %d pages, %d frames", errFooter, records, slots, subjects, frames)
 	}
 	d := &directory{n: n, slots: make([]slotPageRef, slots), subjects: make([]subjectPageRef, subjects), frames: make([]frameRef, frames)}
-	b = b[16:]
-	ref := func() frameRef {
-		f := frameRef{off: int64(le.Uint32(b)) * recordAlign, length: int(le.Uint32(b[4:]))}
-		b = b[8:]
-		return f
-	}
+	ref := func() frameRef { return frameRef{off: int64(in.Uint32()) * recordAlign, length: int(in.Uint32())} }
 	inside := func(f frameRef, from, to int64) bool {
 		return f.off >= from && f.length >= frameHead && f.off+int64(f.length) <= to
 	}
 	for i := range d.slots {
 		s := &d.slots[i]
 		s.frameRef = ref()
-		s.seq, s.time = le.Uint32(b), int64(le.Uint64(b[4:]))
-		b = b[12:]
+		s.seq, s.time = in.Uint32(), int64(in.Uint64())
 		if !inside(s.frameRef, start, end) || i > 0 && s.seq <= d.slots[i-1].seq {
 			return nil, errFooter
 		}
@@ -312,28 +284,22 @@ func decodeDirectory(b []byte, n int, start, end int64) (*directory, error) {
 	for i := range d.frames {
 		f := &d.frames[i]
 		*f = ref()
-		f.at = int64(le.Uint32(b)) * recordAlign
-		b = b[4:]
+		f.at = int64(in.Uint32()) * recordAlign
 		if !inside(*f, blockHeader, start) || i > 0 && f.at <= d.frames[i-1].at || i == 0 && f.at != blockHeader {
 			return nil, errFooter
 		}
 	}
 	for i := range d.subjects {
 		p := &d.subjects[i]
-		if len(b) < 16 {
-			return nil, errFooter
-		}
 		p.frameRef = ref()
-		p.first = le.Uint32(b)
-		size := le.Uint32(b[4:])
-		b = b[8:]
-		if !inside(p.frameRef, start, end) || uint64(size) > uint64(len(b)) ||
+		p.first = in.Uint32()
+		p.name = in.Take(uint64(in.Uint32()))
+		if !inside(p.frameRef, start, end) ||
 			i == 0 && p.first != 0 || i > 0 && p.first <= d.subjects[i-1].first || uint64(p.first) >= uint64(n) {
 			return nil, errFooter
 		}
-		p.name, b = b[:size:size], b[size:]
 	}
-	if len(b) > 0 {
+	if !in.End() {
 		return nil, errFooter
 	}
 	return d, nil

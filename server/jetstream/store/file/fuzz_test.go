@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
@@ -91,10 +92,10 @@ func FuzzSubjects(f *testing.F) {
 	f.Add(page)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const n = 10
-		r := subjectReader{rest: b, limit: n}
+		r := subjectReader{Reader: pack.NewReader(b), limit: n}
 		for r.next() {
 			ordinals := r.ordinals(nil)
-			if r.err != nil {
+			if r.Bad() {
 				return
 			}
 			if len(ordinals) != r.count || len(r.name) > maxSubject {

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
@@ -132,32 +133,23 @@ const (
 
 // append encodes a body: varints, unless said otherwise.
 func (x *indexBody) append(dst []byte) []byte {
-	u := func(v uint64) { dst = binary.AppendUvarint(dst, v) }
-	i := func(v int64) { dst = binary.AppendVarint(dst, v) }
 	st := &x.state
-	u(st.Messages)
-	u(st.Bytes)
-	u(uint64(st.First))
-	u(uint64(st.Last))
-	i(st.FirstTime)
-	i(st.LastTime)
-	u(x.nextBlock)
+	dst = pack.AppendUvarints(dst, st.Messages, st.Bytes, uint64(st.First), uint64(st.Last))
+	dst = binary.AppendVarint(dst, st.FirstTime)
+	dst = binary.AppendVarint(dst, st.LastTime)
+	dst = binary.AppendUvarint(dst, x.nextBlock)
 	if x.extra == nil {
-		u(0)
+		dst = append(dst, 0)
 	} else {
-		u(uint64(len(x.extra)) + 1)
+		dst = binary.AppendUvarint(dst, uint64(len(x.extra))+1)
 		dst = append(dst, x.extra...)
 	}
-	u(uint64(len(x.losses)))
+	dst = binary.AppendUvarint(dst, uint64(len(x.losses)))
 	for _, l := range x.losses {
-		u(uint64(l.First))
-		u(uint64(l.Last))
-		u(l.Bytes)
-		text := l.Err.Error()
-		u(uint64(len(text)))
-		dst = append(dst, text...)
+		dst = pack.AppendUvarints(dst, uint64(l.First), uint64(l.Last), l.Bytes)
+		dst = pack.AppendBytes(dst, l.Err.Error())
 	}
-	u(uint64(len(x.blocks)))
+	dst = binary.AppendUvarint(dst, uint64(len(x.blocks)))
 	for k := range x.blocks {
 		dst = x.blocks[k].append(dst)
 	}
@@ -165,159 +157,85 @@ func (x *indexBody) append(dst []byte) []byte {
 }
 
 func (b *blockState) append(dst []byte) []byte {
-	u := func(v uint64) { dst = binary.AppendUvarint(dst, v) }
 	flags := byte(0)
 	for i, set := range []bool{b.framed, b.compress, b.foot.sealed(), b.renew, b.damaged} {
 		if set {
 			flags |= 1 << i
 		}
 	}
-	u(b.id)
+	dst = binary.AppendUvarint(dst, b.id)
 	dst = append(dst, flags, byte(b.cipher))
-	u(uint64(b.base))
-	u(uint64(b.last - b.base))
-	u(uint64(b.n))
-	u(uint64(b.live))
-	u(b.liveBytes)
+	dst = pack.AppendUvarints(dst, uint64(b.base), uint64(b.last-b.base), uint64(b.n), uint64(b.live), b.liveBytes)
 	dst = binary.AppendVarint(dst, b.firstTime)
 	dst = binary.AppendVarint(dst, b.lastTime)
-	u(uint64(b.end))
-	u(uint64(b.written))
+	dst = pack.AppendUvarints(dst, uint64(b.end), uint64(b.written))
 	dst = binary.LittleEndian.AppendUint32(dst, b.sum)
 	if b.foot.sealed() {
-		u(uint64(b.foot.start))
-		u(uint64(b.foot.dir))
-		u(uint64(b.foot.length))
+		dst = pack.AppendUvarints(dst, uint64(b.foot.start), uint64(b.foot.dir), uint64(b.foot.length))
 		dst = binary.LittleEndian.AppendUint32(dst, b.foot.crc)
 	}
 	return b.dead.append(dst, b.n)
 }
 
-// decoder takes values off the front of an index.
-type decoder struct {
-	b   []byte
-	err error
-}
-
-func (d *decoder) fail() { d.b, d.err = nil, errIndex }
-
-func (d *decoder) u() uint64 {
-	v, k := binary.Uvarint(d.b)
-	if k <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[k:]
-	return v
-}
-
-func (d *decoder) i() int64 {
-	v, k := binary.Varint(d.b)
-	if k <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[k:]
-	return v
-}
-
-// upTo takes a number that must not be above a limit.
-func (d *decoder) upTo(limit uint64) uint64 {
-	v := d.u()
-	if v > limit {
-		d.fail()
-		return 0
-	}
-	return v
-}
-
-func (d *decoder) bytes(n uint64) []byte {
-	if n > uint64(len(d.b)) {
-		d.fail()
-		return nil
-	}
-	b := d.b[:n:n]
-	d.b = d.b[n:]
-	return b
-}
-
-func (d *decoder) u32() uint32 {
-	if b := d.bytes(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
 func decodeIndexBody(b []byte) (*indexBody, error) {
-	d := &decoder{b: b}
+	in := pack.NewReader(b)
 	x := &indexBody{}
 	st := &x.state
-	st.Messages, st.Bytes = d.u(), d.u()
-	st.First, st.Last = store.Seq(d.u()), store.Seq(d.u())
-	st.FirstTime, st.LastTime = d.i(), d.i()
-	x.nextBlock = d.u()
-	if n := d.u(); n > 0 {
-		x.extra = append([]byte{}, d.bytes(n-1)...)
+	st.Messages, st.Bytes = in.Uvarint(), in.Uvarint()
+	st.First, st.Last = store.Seq(in.Uvarint()), store.Seq(in.Uvarint())
+	st.FirstTime, st.LastTime = in.Varint(), in.Varint()
+	x.nextBlock = in.Uvarint()
+	if n := in.Uvarint(); n > 0 {
+		x.extra = append([]byte{}, in.Take(n-1)...)
 	}
-	for range d.upTo(uint64(len(d.b))) {
-		l := store.Loss{Range: store.Range{First: store.Seq(d.u()), Last: store.Seq(d.u())}, Bytes: d.u()}
-		l.Err = knownLoss(d.bytes(d.u()))
+	for range in.Count(4) {
+		l := store.Loss{Range: store.Range{First: store.Seq(in.Uvarint()), Last: store.Seq(in.Uvarint())}, Bytes: in.Uvarint()}
+		l.Err = knownLoss(in.Bytes())
 		x.losses = append(x.losses, l)
-		if d.err != nil {
-			return nil, d.err
-		}
 	}
-	for range d.upTo(uint64(len(d.b))) {
+	for range in.Count(1) {
 		var s blockState
-		s.decode(d)
-		if d.err != nil {
-			return nil, d.err
-		}
-		if k := len(x.blocks) - 1; k >= 0 && s.base <= x.blocks[k].last || s.id >= x.nextBlock {
+		s.decode(&in)
+		if k := len(x.blocks) - 1; in.Bad() || k >= 0 && s.base <= x.blocks[k].last || s.id >= x.nextBlock {
 			return nil, errIndex
 		}
 		x.blocks = append(x.blocks, s)
 	}
-	if d.err != nil || len(d.b) > 0 {
+	if !in.End() {
 		return nil, errIndex
 	}
 	return x, nil
 }
 
-func (b *blockState) decode(d *decoder) {
-	b.id = d.u()
-	kind := d.bytes(2)
-	if d.err != nil {
-		return
-	}
-	flags := kind[0]
+func (b *blockState) decode(in *pack.Reader) {
+	b.id = in.Uvarint()
+	flags := in.Byte()
 	b.framed, b.compress = flags&blockFramed != 0, flags&blockCompressed != 0
 	b.renew, b.damaged = flags&blockRenew != 0, flags&blockDamaged != 0
-	b.cipher = seal.Cipher(kind[1])
-	b.base = store.Seq(d.u())
-	b.last = b.base + store.Seq(d.upTo(math.MaxUint32))
-	b.n = int(d.upTo(maxOrdinal))
-	b.live = int(d.upTo(uint64(b.n)))
-	b.liveBytes = d.u()
-	b.firstTime, b.lastTime = d.i(), d.i()
-	b.end, b.written = int64(d.upTo(maxBlockEnd)), int64(d.upTo(2*maxBlockEnd))
-	b.sum = d.u32()
+	b.cipher = seal.Cipher(in.Byte())
+	b.base = store.Seq(in.Uvarint())
+	b.last = b.base + store.Seq(in.UpTo(math.MaxUint32))
+	b.n = int(in.UpTo(maxOrdinal))
+	b.live = int(in.UpTo(uint64(b.n)))
+	b.liveBytes = in.Uvarint()
+	b.firstTime, b.lastTime = in.Varint(), in.Varint()
+	b.end, b.written = int64(in.UpTo(maxBlockEnd)), int64(in.UpTo(2*maxBlockEnd))
+	b.sum = in.Uint32()
 	if flags&blockSealed != 0 {
-		b.foot.start, b.foot.dir = int64(d.upTo(uint64(b.written))), int64(d.upTo(uint64(b.written)))
-		b.foot.length = int(d.upTo(maxFrame))
-		b.foot.crc = d.u32()
+		b.foot.start, b.foot.dir = int64(in.UpTo(uint64(b.written))), int64(in.UpTo(uint64(b.written)))
+		b.foot.length = int(in.UpTo(maxFrame))
+		b.foot.crc = in.Uint32()
 		if !b.foot.sealed() || b.foot.start > b.foot.dir {
-			d.fail()
+			in.Fail()
 		}
 	}
-	if d.err != nil || flags >= 2*blockDamaged || !b.cipher.Valid() || b.n == 0 || uint64(b.last-b.base)+1 < uint64(b.n) ||
+	if in.Bad() || flags >= 2*blockDamaged || !b.cipher.Valid() || b.n == 0 || uint64(b.last-b.base)+1 < uint64(b.n) ||
 		b.base == 0 || b.last < b.base || b.end < blockHeader || b.n > int(b.end/recordHead) {
-		d.fail()
+		in.Fail()
 		return
 	}
-	var err error
-	if b.dead, d.b, err = decodeBitmap(d.b, b.n); err != nil || b.n-b.dead.count(0, b.n) != b.live {
-		d.fail()
+	if b.dead = decodeBitmap(in, b.n); b.n-b.dead.count(0, b.n) != b.live {
+		in.Fail()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
@@ -261,13 +262,13 @@ func (s *Store) loadFooter(t *scanTarget, dead *bitmap, l *loaded) error {
 		if err != nil {
 			return err
 		}
-		r := subjectReader{rest: page, limit: t.n}
+		r := subjectReader{Reader: pack.NewReader(page), limit: t.n}
 		for r.next() {
 			ordinals = r.ordinals(ordinals[:0])
 			l.add(r.name, ordinals, dead, seq)
 		}
-		if r.err != nil {
-			return r.err
+		if r.Bad() {
+			return errFooter
 		}
 	}
 	l.bloom = newBloom(len(l.subjects))

@@ -2,11 +2,11 @@ package file
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"io"
 	"slices"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 	"github.com/nats-lite/nats-lite/server/subject"
 )
@@ -185,7 +185,7 @@ func (x *sealedIndex) subject(ordinal int, dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	r := subjectReader{rest: page, limit: x.n, name: dst[len(dst):]}
+	r := subjectReader{Reader: pack.NewReader(page), limit: x.n, name: dst[len(dst):]}
 	for number := x.dir.subjects[i].first; r.next(); number++ {
 		if number == s.subject {
 			return append(dst, r.name...), nil
@@ -204,13 +204,13 @@ func (x *sealedIndex) find(name []byte) (r subjectReader, number uint32, ok bool
 	if err != nil {
 		return r, 0, false, err
 	}
-	r = subjectReader{rest: page, limit: x.n}
+	r = subjectReader{Reader: pack.NewReader(page), limit: x.n}
 	for number = x.dir.subjects[i].first; r.next(); number++ {
 		if c := bytes.Compare(r.name, name); c >= 0 {
 			return r, number, c == 0, nil
 		}
 	}
-	if r.err != nil {
+	if r.Bad() {
 		err = x.damage(x.dir.subjects[i].frameRef)
 	}
 	return r, 0, false, err
@@ -236,17 +236,13 @@ func (x *sealedIndex) nextOn(name []byte, from int) (int, error) {
 			}
 		}
 	}
-	list, at := r.list, 0
+	at := 0
 	for range r.count {
-		v, k := binary.Uvarint(list)
-		if k <= 0 {
+		v := r.list.Uvarint()
+		if v >= uint64(x.n-at) {
 			return 0, x.damage(frameRef{off: x.foot.start})
 		}
-		list = list[k:]
-		if at += int(v); at >= x.n {
-			return 0, x.damage(frameRef{off: x.foot.start})
-		}
-		if at >= from {
+		if at += int(v); at >= from {
 			return at, nil
 		}
 	}
@@ -270,7 +266,7 @@ func (x *sealedIndex) lastOn(name []byte, upTo int) (int, error) {
 		}
 	}
 	ordinals := r.ordinals(nil)
-	if r.err != nil {
+	if r.Bad() {
 		return 0, x.damage(frameRef{off: x.foot.start})
 	}
 	i, ok := slices.BinarySearch(ordinals, uint32(max(upTo, 0)))
@@ -295,7 +291,7 @@ func (x *sealedIndex) selection(f *store.Filter, p *prune) (*bitmap, error) {
 		for _, o := range ordinals {
 			set.set(int(o))
 		}
-		return r.err == nil
+		return !r.Bad()
 	}
 	if p != nil && p.names != nil {
 		// No other subject that the filter selects has messages, and none will in a
@@ -329,7 +325,7 @@ func (x *sealedIndex) match(pattern string, visit func(r *subjectReader) bool) e
 		if err != nil {
 			return err
 		}
-		r := subjectReader{rest: page, limit: x.n}
+		r := subjectReader{Reader: pack.NewReader(page), limit: x.n}
 		for r.next() {
 			if !bytes.HasPrefix(r.name, prefix) {
 				if bytes.Compare(r.name, prefix) > 0 {
@@ -341,7 +337,7 @@ func (x *sealedIndex) match(pattern string, visit func(r *subjectReader) bool) e
 				break
 			}
 		}
-		if r.err != nil {
+		if r.Bad() {
 			return x.damage(x.dir.subjects[i].frameRef)
 		}
 	}
@@ -367,14 +363,14 @@ func (x *sealedIndex) postings(visit func(subject []byte, ordinals []uint32) boo
 		if err != nil {
 			return err
 		}
-		r := subjectReader{rest: page, limit: x.n}
+		r := subjectReader{Reader: pack.NewReader(page), limit: x.n}
 		for r.next() {
 			ordinals = r.ordinals(ordinals[:0])
-			if r.err == nil && !visit(r.name, ordinals) {
+			if !r.Bad() && !visit(r.name, ordinals) {
 				return nil
 			}
 		}
-		if r.err != nil {
+		if r.Bad() {
 			return x.damage(x.dir.subjects[i].frameRef)
 		}
 	}

@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"testing/synctest"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
@@ -114,12 +114,10 @@ func (s *stream) beside(r *rig) string {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	_, rest := b[:1], b[1:]
-	size, n := binary.Uvarint(rest)
-	config := rest[n : n+int(size)]
-	rest = rest[n+int(size):]
-	_, n = binary.Varint(rest)
-	h := sha256.Sum256(append(slices.Clone(config), rest[n:]...))
+	in := pack.NewReader(b[1:])
+	config := in.Bytes()
+	in.Varint()
+	h := sha256.Sum256(append(slices.Clone(config), in.Rest()...))
 	return fmt.Sprintf("%x", h[:6])
 }
 

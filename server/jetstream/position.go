@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 )
@@ -14,42 +15,22 @@ var errBadPosition = errors.New("jetstream: not a position")
 // appendPosition encodes how far a machine is, with its length in front: index,
 // term and time as varints, and the configuration.
 func appendPosition(dst []byte, at *host.Position) []byte {
-	var b []byte
-	b = binary.AppendUvarint(b, uint64(at.Base.Index))
-	b = binary.AppendUvarint(b, uint64(at.Base.Term))
+	b := pack.AppendUvarints(nil, uint64(at.Base.Index), uint64(at.Base.Term))
 	b = binary.AppendVarint(b, at.Time)
-	b = at.Base.Conf.Append(b)
-	dst = binary.AppendUvarint(dst, uint64(len(b)))
-	return append(dst, b...)
+	return pack.AppendBytes(dst, at.Base.Conf.Append(b))
 }
 
 // decodePosition decodes what appendPosition has encoded at the start of b, and
 // returns what follows.
 func decodePosition(b []byte) (at host.Position, rest []byte, err error) {
-	size, n := binary.Uvarint(b)
-	if n <= 0 || size > uint64(len(b)-n) {
-		return at, nil, errBadPosition
+	in := pack.NewReader(b)
+	body := pack.NewReader(in.Bytes())
+	at.Base.Index, at.Base.Term, at.Time = raft.Index(body.Uvarint()), raft.Term(body.Uvarint()), body.Varint()
+	if body.Bad() {
+		return host.Position{}, nil, errBadPosition
 	}
-	b, rest = b[n:n+int(size)], b[n+int(size):]
-	index, n := binary.Uvarint(b)
-	if n <= 0 {
-		return at, nil, errBadPosition
+	if at.Base.Conf, err = raft.DecodeConfState(body.Rest()); err != nil {
+		return host.Position{}, nil, errors.Join(errBadPosition, err)
 	}
-	b = b[n:]
-	term, n := binary.Uvarint(b)
-	if n <= 0 {
-		return at, nil, errBadPosition
-	}
-	b = b[n:]
-	time, n := binary.Varint(b)
-	if n <= 0 {
-		return at, nil, errBadPosition
-	}
-	conf, err := raft.DecodeConfState(b[n:])
-	if err != nil {
-		return at, nil, errors.Join(errBadPosition, err)
-	}
-	at.Base = raft.Base{Index: raft.Index(index), Term: raft.Term(term), Conf: conf}
-	at.Time = time
-	return at, rest, nil
+	return at, in.Rest(), nil
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/nats-lite/nats-lite/internal/pack"
 )
 
 // Configurations rule from the moment that their entry is appended (Raft,
@@ -265,31 +267,26 @@ func (c *ConfState) Append(dst []byte) []byte {
 // DecodeConfState decodes what Append has encoded, which is all of b. Lists that
 // are not sorted or hold None are an error.
 func DecodeConfState(b []byte) (c ConfState, err error) {
-	total := 0
+	in, total := pack.NewReader(b), 0
 	for _, l := range []*[]PeerID{&c.Voters, &c.Outgoing, &c.Learners, &c.Joining} {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > maxConfPeers {
+		n := in.Count(8)
+		if total += n; in.Bad() || total > maxConfPeers {
 			return ConfState{}, fmt.Errorf("raft: configuration with a bad length")
 		}
-		if b, total = b[size:], total+int(n); total > maxConfPeers || uint64(len(b)) < 8*n {
-			return ConfState{}, fmt.Errorf("raft: configuration with a bad length")
+		if n > 0 {
+			*l = make([]PeerID, n)
 		}
-		if n == 0 {
-			continue
-		}
-		*l = make([]PeerID, n)
 		prev := None
 		for i := range *l {
-			p := PeerID(binary.LittleEndian.Uint64(b[8*i:]))
+			p := PeerID(in.Uint64())
 			if p <= prev {
 				return ConfState{}, fmt.Errorf("raft: configuration out of order")
 			}
 			(*l)[i], prev = p, p
 		}
-		b = b[8*n:]
 	}
-	if len(b) > 0 {
-		return ConfState{}, fmt.Errorf("raft: configuration with %d bytes too many", len(b))
+	if !in.End() {
+		return ConfState{}, fmt.Errorf("raft: configuration with %d bytes too many", in.Len())
 	}
 	return c, nil
 }

@@ -205,7 +205,7 @@ var hostMutants = []Mutant{
 		"a file that grows as long as somebody sends",
 	},
 	{
-		"chunk is not checked", hostWire, "if r.err == nil && (c.offset < 0 || crc32.Checksum(c.data, castagnoli) != sum) {", "if r.err == nil && (c.offset < 0 || sum == 0) {",
+		"chunk is not checked", hostWire, "if c.offset < 0 || crc32.Checksum(c.data, castagnoli) != sum {", "if c.offset < 0 || sum == 0 {",
 		"a flipped bit costs the whole image",
 	},
 	{

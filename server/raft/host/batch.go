@@ -3,6 +3,7 @@ package host
 import (
 	"iter"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/raft"
 )
 
@@ -19,9 +20,9 @@ type Batch struct {
 	// results are waited for.
 	Local bool
 
-	count   int
-	rest    []byte // the proposals, framed
-	results []any
+	count     int
+	proposals pack.Reader // of all of them
+	results   []any
 }
 
 // Len returns the number of proposals.
@@ -30,11 +31,9 @@ func (b *Batch) Len() int { return b.count }
 // Proposals goes over the proposals in order, each with its number from 0.
 func (b *Batch) Proposals() iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
-		rest := b.rest
+		in := b.proposals
 		for n := range b.count {
-			var data []byte
-			data, rest = nextProposal(rest)
-			if !yield(n, data) {
+			if !yield(n, in.Take(in.Uvarint())) {
 				return
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/raft"
 )
 
@@ -38,8 +39,7 @@ func appendEntry(dst []byte, time int64, props []Proposal) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(time))
 	dst = binary.AppendUvarint(dst, uint64(len(props)))
 	for i := range props {
-		dst = binary.AppendUvarint(dst, uint64(len(props[i].Data)))
-		dst = append(dst, props[i].Data...)
+		dst = pack.AppendBytes(dst, props[i].Data)
 	}
 	return dst
 }
@@ -58,37 +58,21 @@ func decodeEntry(data []byte, b *Batch) error {
 	if len(data) == 0 {
 		return nil
 	}
-	if data[0] != entryVersion {
-		return fmt.Errorf("%w: version %d", errEntry, data[0])
+	in := pack.NewReader(data)
+	if v := in.Byte(); v != entryVersion {
+		return fmt.Errorf("%w: version %d", errEntry, v)
 	}
-	if len(data) < entryHead {
-		return fmt.Errorf("%w: %d bytes", errEntry, len(data))
+	b.Time = int64(in.Uint64())
+	b.count = in.Count(1)
+	b.proposals = in
+	for range b.count {
+		// That is Bytes, but for a call.
+		in.Take(in.Uvarint())
 	}
-	b.Time = int64(binary.LittleEndian.Uint64(data[1:]))
-	count, n := binary.Uvarint(data[entryHead:])
-	rest := data[entryHead+max(n, 0):]
-	if n <= 0 || count > uint64(len(rest)) {
-		return fmt.Errorf("%w: bad count", errEntry)
-	}
-	b.count, b.rest = int(count), rest
-	for range count {
-		size, n := binary.Uvarint(rest)
-		if n <= 0 || size > uint64(len(rest)-n) {
-			return fmt.Errorf("%w: bad length", errEntry)
-		}
-		rest = rest[n+int(size):]
-	}
-	if len(rest) > 0 {
-		return fmt.Errorf("%w: %d bytes behind the last proposal", errEntry, len(rest))
+	if !in.End() {
+		return fmt.Errorf("%w: %d proposals in %d bytes", errEntry, b.count, len(data))
 	}
 	return nil
-}
-
-// nextProposal cuts the first proposal off, of what decodeEntry has checked.
-func nextProposal(rest []byte) (data, behind []byte) {
-	size, n := binary.Uvarint(rest)
-	end := n + int(size)
-	return rest[n:end:end], rest[end:]
 }
 
 func uvarintSize(v uint64) int {

@@ -13,7 +13,7 @@ func (h *Host) Receive(from raft.NodeID, class Class, frame []byte) {
 		return
 	}
 	r := openFrame(from, h.cfg.Node, frame)
-	if r.err != nil {
+	if r.Bad() {
 		h.badFrames.Add(1)
 		return
 	}
@@ -30,34 +30,34 @@ func (h *Host) Receive(from raft.NodeID, class Class, frame []byte) {
 		}
 		switch kind {
 		case recordMessage:
-			if id, m := r.message(); r.err == nil {
+			if id, m := r.message(); !r.Bad() {
 				messages++
 				h.receiveMessage(l, id, m)
 			}
 		case recordHeartbeat:
-			if b := r.heartbeat(); r.err == nil {
+			if b := r.heartbeat(); !r.Bad() {
 				l.heartbeat(b, h.cfg.Clock.Now())
 			}
 		case recordNotice:
-			if n := r.notice(); r.err == nil {
+			if n := r.notice(); !r.Bad() {
 				h.receiveNotice(from, n)
 			}
 		case recordOffer:
-			if o := r.offer(); r.err == nil {
+			if o := r.offer(); !r.Bad() {
 				h.receiveOffer(o)
 			}
 		case recordChunk:
-			if c := r.chunk(); r.err == nil {
+			if c := r.chunk(); !r.Bad() {
 				h.transfers.chunk(from, c)
 			}
 		case recordAnswer:
-			if a := r.answer(); r.err == nil {
+			if a := r.answer(); !r.Bad() {
 				h.transfers.answer(from, a)
 			}
 		}
 	}
 	h.messagesIn.Add(messages)
-	if r.err != nil {
+	if r.Bad() {
 		h.badFrames.Add(1)
 	}
 }

@@ -2,11 +2,10 @@ package host
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"hash/crc32"
 	"time"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/raft"
 )
 
@@ -30,8 +29,6 @@ const (
 	recordChunk
 	recordAnswer
 )
-
-var errFrame = errors.New("raft/host: malformed frame")
 
 // heartbeat is what nodes say to each other all the time.
 type heartbeat struct {
@@ -150,18 +147,14 @@ func appendMessage(b []byte, g raft.GroupID, m *raft.Message) []byte {
 		flags |= flagTransfer
 	}
 	b = append(b, byte(m.Type), flags)
-	for _, v := range [...]uint64{
+	b = pack.AppendUvarints(b,
 		uint64(m.Term), uint64(m.LogTerm), uint64(m.Index), uint64(m.Commit), uint64(m.Hint), m.Context, uint64(m.Sent),
-		uint64(len(m.Entries)),
-	} {
-		b = binary.AppendUvarint(b, v)
-	}
+		uint64(len(m.Entries)))
 	for i := range m.Entries {
 		e := &m.Entries[i]
 		b = binary.AppendUvarint(b, uint64(e.Term))
 		b = append(b, byte(e.Type))
-		b = binary.AppendUvarint(b, uint64(len(e.Data)))
-		b = append(b, e.Data...)
+		b = pack.AppendBytes(b, e.Data)
 	}
 	return b
 }
@@ -169,10 +162,8 @@ func appendMessage(b []byte, g raft.GroupID, m *raft.Message) []byte {
 func appendHeartbeat(b []byte, h heartbeat) []byte {
 	b = append(b, byte(recordHeartbeat))
 	b = binary.LittleEndian.AppendUint32(b, h.incarnation)
-	b = append(b, boolByte(h.leaving))
-	b = binary.AppendUvarint(b, h.seq)
-	b = binary.AppendUvarint(b, h.echo)
-	return binary.AppendUvarint(b, uint64(h.held))
+	b = pack.AppendBool(b, h.leaving)
+	return pack.AppendUvarints(b, h.seq, h.echo, uint64(h.held))
 }
 
 func appendNotice(b []byte, n notice) []byte {
@@ -188,13 +179,9 @@ func appendOffer(b []byte, o *offer) []byte {
 	b = binary.LittleEndian.AppendUint32(b, o.from.Incarnation())
 	b = binary.LittleEndian.AppendUint32(b, o.to.Incarnation())
 	b = binary.LittleEndian.AppendUint64(b, o.id)
-	for _, v := range [...]uint64{uint64(o.term), uint64(o.size), uint64(o.at.Base.Index), uint64(o.at.Base.Term)} {
-		b = binary.AppendUvarint(b, v)
-	}
+	b = pack.AppendUvarints(b, uint64(o.term), uint64(o.size), uint64(o.at.Base.Index), uint64(o.at.Base.Term))
 	b = binary.AppendVarint(b, o.at.Time)
-	conf := o.at.Base.Conf.Append(nil)
-	b = binary.AppendUvarint(b, uint64(len(conf)))
-	return append(b, conf...)
+	return pack.AppendBytes(b, o.at.Base.Conf.Append(nil))
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -203,11 +190,10 @@ func appendChunk(b []byte, c *chunk) []byte {
 	b = append(b, byte(recordChunk))
 	b = binary.LittleEndian.AppendUint64(b, c.id)
 	b = binary.AppendUvarint(b, uint64(c.offset))
-	b = append(b, boolByte(len(c.digest) > 0))
+	b = pack.AppendBool(b, len(c.digest) > 0)
 	b = append(b, c.digest...)
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(c.data, castagnoli))
-	b = binary.AppendUvarint(b, uint64(len(c.data)))
-	return append(b, c.data...)
+	return pack.AppendBytes(b, c.data)
 }
 
 func appendAnswer(b []byte, a answer) []byte {
@@ -216,42 +202,34 @@ func appendAnswer(b []byte, a answer) []byte {
 	return binary.AppendUvarint(b, a.value)
 }
 
-func boolByte(v bool) byte {
-	if v {
-		return 1
-	}
-	return 0
-}
-
 // frameReader goes over the records of a frame. What it returns may alias the
-// frame, and means nothing if err is set then, which stays so.
+// frame, and means nothing if the reader is bad then.
 type frameReader struct {
+	pack.Reader
 	from, to raft.NodeID
 	epoch    uint64
 	size     int
-	rest     []byte
-	err      error
 }
 
 // openFrame checks the head of a frame that came from one node to another.
 func openFrame(from, to raft.NodeID, frame []byte) frameReader {
-	r := frameReader{from: from, to: to, size: len(frame), rest: frame}
-	if v := r.byte(); r.err == nil && v != wireVersion {
-		r.fail("version %d", v)
+	r := frameReader{Reader: pack.NewReader(frame), from: from, to: to, size: len(frame)}
+	if r.Byte() != wireVersion {
+		r.Fail()
 	}
-	r.epoch = r.uint64()
+	r.epoch = r.Uint64()
 	return r
 }
 
 // next returns the kind of the next record, or false at the end of the frame or
 // after an error. The record has to be read by the method for its kind.
 func (r *frameReader) next() (recordKind, bool) {
-	if len(r.rest) == 0 || r.err != nil {
+	if r.Len() == 0 {
 		return 0, false
 	}
-	k := recordKind(r.byte())
+	k := recordKind(r.Byte())
 	if k < recordMessage || k > recordAnswer {
-		r.fail("record of kind %d", k)
+		r.Fail()
 		return 0, false
 	}
 	return k, true
@@ -262,38 +240,31 @@ const minEntry = 3
 
 func (r *frameReader) message() (raft.GroupID, raft.Message) {
 	var m raft.Message
-	g := raft.GroupID(r.uvarint())
-	m.From = raft.MakePeerID(r.from, r.uint32())
-	m.To = raft.MakePeerID(r.to, r.uint32())
-	m.Type = raft.MessageType(r.byte())
-	flags := r.byte()
-	if r.err == nil && (!m.Type.Valid() || flags&^knownFlags != 0) {
-		r.fail("message of type %d with flags %x", m.Type, flags)
+	g := raft.GroupID(r.Uvarint())
+	m.From = raft.MakePeerID(r.from, r.Uint32())
+	m.To = raft.MakePeerID(r.to, r.Uint32())
+	m.Type = raft.MessageType(r.Byte())
+	flags := r.Byte()
+	if !m.Type.Valid() || flags&^knownFlags != 0 {
+		r.Fail()
 	}
 	m.Reject, m.Transfer = flags&flagReject != 0, flags&flagTransfer != 0
-	m.Term, m.LogTerm = raft.Term(r.uvarint()), raft.Term(r.uvarint())
-	m.Index, m.Commit, m.Hint = raft.Index(r.uvarint()), raft.Index(r.uvarint()), raft.Index(r.uvarint())
-	m.Context, m.Sent = r.uvarint(), raft.Instant(r.uvarint())
-	count := r.uvarint()
-	if count > uint64(len(r.rest)/minEntry) {
-		r.fail("%d entries in %d bytes", count, len(r.rest))
-	}
-	if r.err != nil {
-		return 0, raft.Message{}
-	}
-	if count > 0 {
+	m.Term, m.LogTerm = raft.Term(r.Uvarint()), raft.Term(r.Uvarint())
+	m.Index, m.Commit, m.Hint = raft.Index(r.Uvarint()), raft.Index(r.Uvarint()), raft.Index(r.Uvarint())
+	m.Context, m.Sent = r.Uvarint(), raft.Instant(r.Uvarint())
+	if count := r.Count(minEntry); count > 0 {
 		m.Entries = make([]raft.Entry, count)
 	}
 	size := 0
 	for i := range m.Entries {
 		e := &m.Entries[i]
 		e.Index = m.Index + 1 + raft.Index(i)
-		e.Term = raft.Term(r.uvarint())
-		e.Type = raft.EntryType(r.byte())
-		e.Data = r.bytes(r.uvarint())
+		e.Term = raft.Term(r.Uvarint())
+		e.Type = raft.EntryType(r.Byte())
+		e.Data = r.Bytes()
 		size += len(e.Data)
 	}
-	if r.err != nil {
+	if r.Bad() {
 		return 0, raft.Message{}
 	}
 	if size < r.size/maxWaste {
@@ -320,124 +291,52 @@ func copyEntries(ents []raft.Entry, size int) {
 
 func (r *frameReader) heartbeat() heartbeat {
 	return heartbeat{
-		incarnation: r.uint32(), leaving: r.byte() != 0,
-		seq: r.uvarint(), echo: r.uvarint(), held: time.Duration(r.uvarint()),
+		incarnation: r.Uint32(), leaving: r.Byte() != 0,
+		seq: r.Uvarint(), echo: r.Uvarint(), held: time.Duration(r.Uvarint()),
 	}
 }
 
 func (r *frameReader) notice() notice {
-	n := notice{kind: noticeKind(r.byte()), group: raft.GroupID(r.uvarint()), inc: r.uint32(), now: r.uint32()}
-	if r.err == nil && (n.kind < noticeRejoin || n.kind > lastNotice) {
-		r.fail("notice of kind %d", n.kind)
+	n := notice{kind: noticeKind(r.Byte()), group: raft.GroupID(r.Uvarint()), inc: r.Uint32(), now: r.Uint32()}
+	if n.kind < noticeRejoin || n.kind > lastNotice {
+		r.Fail()
 	}
 	return n
 }
 
 func (r *frameReader) offer() offer {
 	var o offer
-	o.group = raft.GroupID(r.uvarint())
-	o.from, o.to = raft.MakePeerID(r.from, r.uint32()), raft.MakePeerID(r.to, r.uint32())
-	o.id = r.uint64()
-	o.term, o.size = raft.Term(r.uvarint()), int64(r.uvarint())
-	o.at.Base.Index, o.at.Base.Term = raft.Index(r.uvarint()), raft.Term(r.uvarint())
-	o.at.Time = r.varint()
-	conf := r.bytes(r.uvarint())
-	if r.err != nil {
-		return offer{}
-	}
-	c, err := raft.DecodeConfState(conf)
+	o.group = raft.GroupID(r.Uvarint())
+	o.from, o.to = raft.MakePeerID(r.from, r.Uint32()), raft.MakePeerID(r.to, r.Uint32())
+	o.id = r.Uint64()
+	o.term, o.size = raft.Term(r.Uvarint()), int64(r.Uvarint())
+	o.at.Base.Index, o.at.Base.Term = raft.Index(r.Uvarint()), raft.Term(r.Uvarint())
+	o.at.Time = r.Varint()
+	c, err := raft.DecodeConfState(r.Bytes())
 	if err != nil || o.size < 0 || o.at.Base.Index == 0 || c.Empty() {
-		r.fail("offer of %d bytes at %d: %w", o.size, o.at.Base.Index, err)
-		return offer{}
+		r.Fail()
 	}
 	o.at.Base.Conf = c
 	return o
 }
 
 func (r *frameReader) chunk() chunk {
-	c := chunk{id: r.uint64(), offset: int64(r.uvarint())}
-	if r.byte() != 0 {
-		c.digest = r.bytes(digestSize)
+	c := chunk{id: r.Uint64(), offset: int64(r.Uvarint())}
+	if r.Byte() != 0 {
+		c.digest = r.Take(digestSize)
 	}
-	sum := r.uint32()
-	c.data = r.bytes(r.uvarint())
-	if r.err == nil && (c.offset < 0 || crc32.Checksum(c.data, castagnoli) != sum) {
-		r.fail("damaged chunk at %d", c.offset)
-	}
-	if r.err != nil {
-		return chunk{}
+	sum := r.Uint32()
+	c.data = r.Bytes()
+	if c.offset < 0 || crc32.Checksum(c.data, castagnoli) != sum {
+		r.Fail()
 	}
 	return c
 }
 
 func (r *frameReader) answer() answer {
-	a := answer{code: answerCode(r.byte()), id: r.uint64(), value: r.uvarint()}
-	if r.err == nil && (a.code < answerAccept || a.code > lastAnswer) {
-		r.fail("answer of kind %d", a.code)
+	a := answer{code: answerCode(r.Byte()), id: r.Uint64(), value: r.Uvarint()}
+	if a.code < answerAccept || a.code > lastAnswer {
+		r.Fail()
 	}
 	return a
-}
-
-func (r *frameReader) fail(format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%w: %w", errFrame, fmt.Errorf(format, args...))
-	}
-	r.rest = nil
-}
-
-func (r *frameReader) bytes(n uint64) []byte {
-	if n > uint64(len(r.rest)) {
-		r.fail("it ends early")
-		return nil
-	}
-	if n == 0 {
-		return nil
-	}
-	b := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return b
-}
-
-func (r *frameReader) byte() byte {
-	if len(r.rest) == 0 {
-		r.fail("it ends early")
-		return 0
-	}
-	b := r.rest[0]
-	r.rest = r.rest[1:]
-	return b
-}
-
-func (r *frameReader) uint32() uint32 {
-	if b := r.bytes(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (r *frameReader) uint64() uint64 {
-	if b := r.bytes(8); b != nil {
-		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (r *frameReader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	if n <= 0 {
-		r.fail("bad varint")
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
-}
-
-func (r *frameReader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	if n <= 0 {
-		r.fail("bad varint")
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
 }

@@ -64,14 +64,14 @@ func TestFramesComeBack(t *testing.T) {
 	} {
 		kind, ok := r.next()
 		if !ok || kind != recordMessage+recordKind(i) {
-			t.Fatalf("record %d is of kind %d: %v", i, kind, r.err)
+			t.Fatalf("record %d is of kind %d", i, kind)
 		}
 		if got, want := read(), []any{m, h, n, o, c, a}[i]; !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
 	}
-	if _, ok := r.next(); ok || r.err != nil {
-		t.Errorf("at the end: %v", r.err)
+	if _, ok := r.next(); ok || !r.End() {
+		t.Errorf("%d bytes are left", r.Len())
 	}
 }
 
@@ -104,8 +104,8 @@ func TestBrokenFrames(t *testing.T) {
 		"offer of no state": appendOffer(appendFrameHead(nil, 1), &offer{group: 1, id: 1, size: 5}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if r := readAll(frame); !errors.Is(r.err, errFrame) {
-				t.Errorf("error %v", r.err)
+			if r := readAll(frame); !r.Bad() {
+				t.Error("it was taken")
 			}
 		})
 	}
@@ -173,7 +173,7 @@ func FuzzFrame(f *testing.F) {
 				a := r.answer()
 				again, v = appendAnswer(again, a), a
 			}
-			if r.err != nil {
+			if r.Bad() {
 				again = before
 				break
 			}
@@ -183,7 +183,7 @@ func FuzzFrame(f *testing.F) {
 		for _, want := range first {
 			k, ok := r.next()
 			if !ok {
-				t.Fatalf("the encoding ends before %+v: %v", want, r.err)
+				t.Fatalf("the encoding ends before %+v", want)
 			}
 			var got any
 			switch k {

@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"slices"
 
+	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 )
 
@@ -251,9 +252,7 @@ func appendItems(dst []byte, items []item) []byte {
 		it := &items[i]
 		dst = append(dst, byte(it.kind), it.flags)
 		dst = binary.LittleEndian.AppendUint16(dst, it.meta)
-		for _, v := range []uint64{it.group - group, it.seq, it.count, it.term, it.index, it.last} {
-			dst = binary.AppendUvarint(dst, v)
-		}
+		dst = pack.AppendUvarints(dst, it.group-group, it.seq, it.count, it.term, it.index, it.last)
 		group = it.group
 	}
 	return dst
@@ -261,20 +260,18 @@ func appendItems(dst []byte, items []item) []byte {
 
 func decodeItems(b []byte) (items []item, err error) {
 	group := uint64(0)
-	for len(b) > 0 {
-		d := decoder{b: b}
-		it := item{kind: kind(d.byte()), flags: d.byte()}
-		it.meta = uint16(d.byte()) | uint16(d.byte())<<8
-		it.group = group + d.uvarint()
-		it.seq, it.count, it.term, it.index, it.last = d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint()
-		if d.err != nil {
-			return items, d.err
+	for d := pack.NewReader(b); d.Len() > 0; {
+		it := item{kind: kind(d.Byte()), flags: d.Byte(), meta: d.Uint16()}
+		it.group = group + d.Uvarint()
+		it.seq, it.count, it.term, it.index, it.last = d.Uvarint(), d.Uvarint(), d.Uvarint(), d.Uvarint(), d.Uvarint()
+		if d.Bad() {
+			return items, errShort
 		}
 		r := record{kind: it.kind, seq: it.seq, index: it.index}
 		if !it.kind.valid() || !it.kind.ofGroup() || it.group < group || it.count == 0 || it.count > maxSegment/recordHeader || !r.indexFits() || it.last >= 1<<62 {
 			return items, errors.New("invalid item")
 		}
-		group, b = it.group, d.b
+		group = it.group
 		items = append(items, it)
 	}
 	return items, nil
@@ -297,47 +294,36 @@ func (g *Group) appendCatalogued(dst []byte) []byte {
 		return dst
 	}
 	h := &g.history
-	unknown := byte(0)
-	if h.unknown {
-		unknown = 1
-	}
-	dst = append(dst, unknown)
+	dst = pack.AppendBool(dst, h.unknown)
 	dst = binary.LittleEndian.AppendUint16(dst, h.metas)
-	for _, v := range []uint64{
+	dst = pack.AppendUvarints(dst,
 		uint64(g.id), h.seq, g.metas[metaReplica].seq, g.metas[metaHard].seq, g.metas[metaBase].seq,
-		uint64(g.base.Index), uint64(g.base.Term), uint64(g.lastLocked()), uint64(len(h.runs)),
-	} {
-		dst = binary.AppendUvarint(dst, v)
-	}
+		uint64(g.base.Index), uint64(g.base.Term), uint64(g.lastLocked()), uint64(len(h.runs)))
 	for _, r := range h.runs {
-		for _, v := range []uint64{r.index, r.term, r.seq} {
-			dst = binary.AppendUvarint(dst, v)
-		}
+		dst = pack.AppendUvarints(dst, r.index, r.term, r.seq)
 	}
 	return dst
 }
 
 func decodeCatalog(b []byte) (groups []catalogued, err error) {
-	for len(b) > 0 {
-		d := decoder{b: b}
+	for d := pack.NewReader(b); d.Len() > 0; {
 		c := catalogued{}
-		c.history.unknown = d.byte() != 0
-		c.history.metas = uint16(d.byte()) | uint16(d.byte())<<8
-		c.group, c.history.seq = d.uvarint(), d.uvarint()
-		c.metas[metaReplica], c.metas[metaHard], c.metas[metaBase] = d.uvarint(), d.uvarint(), d.uvarint()
-		c.base, c.baseTerm, c.last = d.uvarint(), d.uvarint(), d.uvarint()
-		n := d.uvarint()
-		if d.err != nil {
-			return groups, d.err
+		c.history.unknown, c.history.metas = d.Byte() != 0, d.Uint16()
+		c.group, c.history.seq = d.Uvarint(), d.Uvarint()
+		c.metas[metaReplica], c.metas[metaHard], c.metas[metaBase] = d.Uvarint(), d.Uvarint(), d.Uvarint()
+		c.base, c.baseTerm, c.last = d.Uvarint(), d.Uvarint(), d.Uvarint()
+		n := d.Count(3)
+		if d.Bad() {
+			return groups, errShort
 		}
-		if c.group == 0 || n > uint64(len(d.b)) || c.last < c.base || c.last >= 1<<62 || c.last-c.base > maxEntries || c.history.seq >= 1<<62 {
+		if c.group == 0 || c.last < c.base || c.last >= 1<<62 || c.last-c.base > maxEntries || c.history.seq >= 1<<62 {
 			return groups, errors.New("invalid group")
 		}
 		next := c.base + 1
 		for range n {
-			r := run{d.uvarint(), d.uvarint(), d.uvarint()}
-			if d.err != nil {
-				return groups, d.err
+			r := run{d.Uvarint(), d.Uvarint(), d.Uvarint()}
+			if d.Bad() {
+				return groups, errShort
 			}
 			if first := len(c.history.runs) == 0; first && r.index != next || !first && r.index < next || r.index > c.last || r.seq >= 1<<62 {
 				return groups, errors.New("invalid run")
@@ -348,7 +334,7 @@ func decodeCatalog(b []byte) (groups []catalogued, err error) {
 		if (n == 0) != (c.last == c.base) {
 			return groups, errors.New("runs and entries do not agree")
 		}
-		groups, b = append(groups, c), d.b
+		groups = append(groups, c)
 	}
 	return groups, nil
 }
@@ -356,33 +342,7 @@ func decodeCatalog(b []byte) (groups []catalogued, err error) {
 // maxEntries bounds the entries that a catalog may say a group has.
 const maxEntries = 1 << 32
 
-// decoder takes values off the front of b.
-type decoder struct {
-	b   []byte
-	err error
-}
-
 var errShort = errors.New("cut off in a value")
-
-func (d *decoder) byte() byte {
-	if len(d.b) == 0 {
-		d.err = errShort
-		return 0
-	}
-	v := d.b[0]
-	d.b = d.b[1:]
-	return v
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.err, d.b = errShort, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
 
 // sidecar is what could be read of one.
 type sidecar struct {

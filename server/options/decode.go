@@ -3,6 +3,7 @@ package options
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"strconv"
 	"strings"
@@ -38,6 +39,23 @@ func (d *decoder) is(v *conf.Value, kind conf.Kind) bool {
 		return false
 	}
 	return true
+}
+
+// maps goes over the maps of an array. If it is none, or an element is no map, that is
+// reported with the text for it, which has a %v for what it is.
+func (d *decoder) maps(e *conf.Entry, noArray, noMap string) iter.Seq[*conf.Value] {
+	return func(yield func(*conf.Value) bool) {
+		if e.Value.Kind != conf.KindArray {
+			d.fail(e.Pos, noArray, e.Value.Kind)
+		}
+		for _, v := range e.Value.List {
+			if v.Kind != conf.KindMap {
+				d.fail(v.Pos, noMap, v.Kind)
+			} else if !yield(v) {
+				return
+			}
+		}
+	}
 }
 
 // block is the keys that a map of the configuration may have.

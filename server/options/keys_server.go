@@ -250,16 +250,8 @@ func setProxies(d *decoder, e *conf.Entry, o *Options) {
 }
 
 func setTrustedProxies(d *decoder, e *conf.Entry, o *Options) {
-	if e.Value.Kind != conf.KindArray {
-		d.fail(e.Pos, "expected proxies' trusted field to be an array, got %v", e.Value.Kind)
-		return
-	}
 	keys := make([]string, 0, len(e.Value.List))
-	for _, v := range e.Value.List {
-		if v.Kind != conf.KindMap {
-			d.fail(v.Pos, "expected proxies' trusted entry to be a map/struct, got %v", v.Kind)
-			continue
-		}
+	for v := range d.maps(e, "expected proxies' trusted field to be an array, got %v", "expected proxies' trusted entry to be a map/struct, got %v") {
 		before, errs := len(keys), len(d.problems.Errors)
 		proxyBlock.decode(d, v.Map, &keys)
 		if len(keys) == before && len(d.problems.Errors) == errs {

@@ -41,16 +41,8 @@ var exportBlock = newBlock("export", unknownField, []row[exporting]{
 })
 
 func setExports(d *decoder, e *conf.Entry, a *Account) {
-	if e.Value.Kind != conf.KindArray {
-		d.fail(e.Pos, "Exports should be an array, got %v", e.Value.Kind)
-		return
-	}
 	a.Exports = nil
-	for _, v := range e.Value.List {
-		if v.Kind != conf.KindMap {
-			d.fail(v.Pos, "Export Items should be a map with type entry, got %v", v.Kind)
-			continue
-		}
+	for v := range d.maps(e, "Exports should be an array, got %v", "Export Items should be a map with type entry, got %v") {
 		var x exporting
 		exportBlock.decode(d, v.Map, &x)
 		if x.kind != "service" {
@@ -209,16 +201,8 @@ var sourceBlock = newBlock("import source", unknownField, []row[source]{
 })
 
 func setImports(d *decoder, e *conf.Entry, a *Account) {
-	if e.Value.Kind != conf.KindArray {
-		d.fail(e.Pos, "Imports should be an array, got %v", e.Value.Kind)
-		return
-	}
 	a.Imports = nil
-	for _, v := range e.Value.List {
-		if v.Kind != conf.KindMap {
-			d.fail(v.Pos, "Import Items should be a map with type entry, got %v", v.Kind)
-			continue
-		}
+	for v := range d.maps(e, "Imports should be an array, got %v", "Import Items should be a map with type entry, got %v") {
 		var x importing
 		importBlock.decode(d, v.Map, &x)
 		if x.kind == "service" {

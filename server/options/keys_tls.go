@@ -277,16 +277,9 @@ func certFile(field func(*tlsconf.KeyPair) *string) setter[tlsconf.KeyPair] {
 }
 
 func setCertificates(d *decoder, e *conf.Entry, c *tlsconf.Config) {
-	if e.Value.Kind != conf.KindArray {
-		d.fail(e.Pos, "error parsing certificates config: unsupported type %v", e.Value.Kind)
-		return
-	}
 	c.Certificates = nil
-	for _, v := range e.Value.List {
-		if v.Kind != conf.KindMap {
-			d.fail(v.Pos, "error parsing certificates config: unsupported type %v", v.Kind)
-			continue
-		}
+	const unsupported = "error parsing certificates config: unsupported type %v"
+	for v := range d.maps(e, unsupported, unsupported) {
 		var pair tlsconf.KeyPair
 		before := len(d.problems.Errors)
 		keyPairBlock.decode(d, v.Map, &pair)

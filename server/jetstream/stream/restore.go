@@ -10,21 +10,13 @@ import (
 // applyRestore stores a message of a backup as it is: it was transformed, published
 // again and looked at when it was stored first. The limits of the stream hold for it.
 func (c *Core) applyRestore(in *reader, now int64, r *Result) error {
-	seq, time := in.seq(), in.Varint()
-	in.message(&c.msg)
-	if !in.End() || seq == 0 || time < 0 {
-		return errMalformed
+	p, seq, time, err := c.numbered(in, r)
+	if p == nil {
+		return err
 	}
-	state := c.store.State()
-	if seq <= state.Last {
-		r.Duplicate = true
-		return nil
-	}
-	p := &c.pub
-	p.set(&c.msg)
 	p.head.scan(p.header)
 	c.noteOrigin(p.head.source)
-	return c.putAs(p, seq, max(time, state.LastTime), now, r)
+	return c.putAs(p, seq, time, now, r)
 }
 
 // noteOrigin takes the position of a source from what a message that came from it says:
@@ -66,15 +58,5 @@ func (c *Core) applyRestoreEnd(in *reader, _ int64, r *Result) error {
 	if !in.End() || time < 0 {
 		return errMalformed
 	}
-	state := c.store.State()
-	if seq <= state.Last {
-		r.Duplicate = true
-		return nil
-	}
-	if err := c.store.Skip(seq, max(time, state.LastTime)); err != nil {
-		return err
-	}
-	r.stored(state.Last + 1)
-	r.stored(seq)
-	return nil
+	return c.skip(seq, time, r)
 }

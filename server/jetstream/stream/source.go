@@ -149,18 +149,10 @@ func ofPublish(name []byte) bool { return ofPublisher(name) && string(name) != a
 // applyCopy stores a message under the number and the time that it has elsewhere.
 // One that is there already is passed over.
 func (c *Core) applyCopy(in *reader, now int64, r *Result) error {
-	seq, time := in.seq(), in.Varint()
-	in.message(&c.msg)
-	if !in.End() || seq == 0 || time < 0 {
-		return errMalformed
+	p, seq, time, err := c.numbered(in, r)
+	if p == nil {
+		return err
 	}
-	state := c.store.State()
-	if seq <= state.Last {
-		r.Duplicate = true
-		return nil
-	}
-	p := &c.pub
-	p.set(&c.msg)
 	if c.rules.mirror {
 		c.transform(p, nil)
 		if hasHeader(p.header, ofPublish) {
@@ -170,11 +162,28 @@ func (c *Core) applyCopy(in *reader, now int64, r *Result) error {
 		}
 	}
 	p.head.scan(p.header)
-	time = max(time, state.LastTime)
 	if r.Effects {
 		c.republish(p, seq, time, r)
 	}
 	return c.putAs(p, seq, time, now, r)
+}
+
+// numbered reads a message that comes with its number and its time, which is not
+// before that of the last message then. It gives no message if there is an error, or if
+// the message is there already.
+func (c *Core) numbered(in *reader, r *Result) (p *publish, seq store.Seq, time int64, err error) {
+	seq, time = in.seq(), in.Varint()
+	in.message(&c.msg)
+	if !in.End() || seq == 0 || time < 0 {
+		return nil, 0, 0, errMalformed
+	}
+	state := c.store.State()
+	if seq <= state.Last {
+		r.Duplicate = true
+		return nil, 0, 0, nil
+	}
+	c.pub.set(&c.msg)
+	return &c.pub, seq, max(time, state.LastTime), nil
 }
 
 // putAs stores a message behind the last one, under a number and a time that are not
@@ -213,12 +222,17 @@ func (c *Core) applySkip(in *reader, now int64, r *Result) error {
 	if !in.End() {
 		return errMalformed
 	}
+	return c.skip(seq, now, r)
+}
+
+// skip leaves out the numbers up to seq, if there are any behind the last message.
+func (c *Core) skip(seq store.Seq, time int64, r *Result) error {
 	state := c.store.State()
 	if seq <= state.Last {
 		r.Duplicate = true
 		return nil
 	}
-	if err := c.store.Skip(seq, max(now, state.LastTime)); err != nil {
+	if err := c.store.Skip(seq, max(time, state.LastTime)); err != nil {
 		return err
 	}
 	r.stored(state.Last + 1)

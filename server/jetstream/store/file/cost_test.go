@@ -183,6 +183,14 @@ func TestRareSubject(t *testing.T) {
 	if len(s.blocks) < 50 {
 		t.Fatalf("%d blocks", len(s.blocks))
 	}
+	// Some other blocks may be taken for one that has it, by a chance that is another one
+	// in each process; as all have the same subjects, it may be all of them.
+	mistaken := -10
+	for _, b := range s.blocks {
+		if b.bloom.mayHave(hashString("rare.one")) {
+			mistaken++
+		}
+	}
 	for _, pattern := range []string{"rare.one", "rare.*", "*.one"} {
 		s.cache = NewCache(0, 0)
 		reads = 0
@@ -191,13 +199,13 @@ func TestRareSubject(t *testing.T) {
 		found := 0
 		for ; s.Next(f, m.Seq+1, &m) == nil; found++ {
 		}
-		// Directory, subjects, slots and record of ten blocks, and of some in which
-		// they might have been.
-		if found != 10 || reads > 50 {
-			t.Errorf("%s: %d found, %d reads", pattern, found, reads)
+		// Directory, subjects, slots and record of ten blocks; directory and subjects
+		// of those in which they might have been.
+		if found != 10 || reads > 40+2*mistaken {
+			t.Errorf("%s: %d found, %d reads, %d blocks mistaken", pattern, found, reads, mistaken)
 		}
 		reads = 0
-		if got := s.Count(f, n/2, false); got != 5 || reads > 30 {
+		if got := s.Count(f, n/2, false); got != 5 || reads > 30+2*mistaken {
 			t.Errorf("%s: %d counted, %d reads", pattern, got, reads)
 		}
 	}

@@ -21,7 +21,7 @@ jetstream { store_dir: "`+b.TempDir()+`" }`)
 	if err != nil {
 		b.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, stop := context.WithTimeout(b.Context(), 10*time.Minute)
 	defer stop()
 	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
 	if err != nil {

@@ -42,6 +42,7 @@ var layers = []Layer{
 
 	{Pattern: "server/account", Level: 3},
 	{Pattern: "server/auth", Level: 3},
+	{Pattern: "server/cluster/mesh", Level: 3, Pure: true},
 	{Pattern: "server/conn", Level: 3},
 	{Pattern: "server/jetstream/archive", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/consumer", Level: 3, Pure: true},

@@ -46,6 +46,7 @@ var layers = []Layer{
 	{Pattern: "server/conn", Level: 3},
 	{Pattern: "server/jetstream/archive", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/consumer", Level: 3, Pure: true},
+	{Pattern: "server/jetstream/founding", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/meta", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/store/file", Level: 3},
 	{Pattern: "server/jetstream/store/mem", Level: 3},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/server/auth"
+	"github.com/nats-lite/nats-lite/server/tlsconf"
 )
 
 // Users returns the users of all accounts, each with the default permissions of
@@ -85,12 +86,14 @@ func (o *Options) SystemAccountName() string {
 
 // AuthTimeout returns how long a client may take from connecting to being
 // admitted. A client that speaks TLS gets the time of the handshake on top.
-func (o *Options) AuthTimeout() time.Duration {
+func (o *Options) AuthTimeout() time.Duration { return authTimeout(o.Auth.Timeout, o.TLS) }
+
+func authTimeout(configured time.Duration, tls *tlsconf.Config) time.Duration {
 	switch {
-	case o.Auth.Timeout > 0:
-		return o.Auth.Timeout
-	case o.TLS != nil:
-		return o.TLS.Timeout + time.Second
+	case configured > 0:
+		return configured
+	case tls != nil:
+		return tls.Timeout + time.Second
 	}
 	return DefaultAuthTimeout
 }

@@ -46,7 +46,11 @@ func splitHostPort(s string) (string, int, error) {
 // free port knows better than the options. It returns "", 0 if nothing is
 // advertised.
 func (o *Options) AdvertiseAddr(port int) (host string, advertisedPort int, err error) {
-	s := o.ClientAdvertise
+	return advertised("client_advertise", o.ClientAdvertise, port)
+}
+
+// advertised splits the value of the key, which errors name.
+func advertised(key, s string, port int) (host string, advertisedPort int, err error) {
 	if s == "" {
 		return "", 0, nil
 	}
@@ -55,7 +59,7 @@ func (o *Options) AdvertiseAddr(port int) (host string, advertisedPort int, err 
 	}
 	host, advertisedPort, err = splitHostPort(s)
 	if err != nil {
-		return "", 0, fmt.Errorf("client_advertise: %w", err)
+		return "", 0, fmt.Errorf("%s: %w", key, err)
 	}
 	if advertisedPort <= 0 {
 		// "host:0" and "host:-1" leave the port to the listener as well.

@@ -27,8 +27,11 @@ func (d *decoder) fail(pos conf.Pos, format string, args ...any) {
 }
 
 func (d *decoder) warn(e *conf.Entry, format string, args ...any) {
-	msg := fmt.Sprintf("invalid use of field %q: ", strings.ToLower(e.Key)) + fmt.Sprintf(format, args...)
-	d.problems.Warnings = append(d.problems.Warnings, Problem{e.Pos, msg})
+	d.warnAt(e.Pos, strings.ToLower(e.Key), fmt.Sprintf(format, args...))
+}
+
+func (d *decoder) warnAt(pos conf.Pos, field, why string) {
+	d.problems.Warnings = append(d.problems.Warnings, Problem{pos, fmt.Sprintf("invalid use of field %q: %s", field, why)})
 }
 
 // is reports whether v is of the kind, and says in the words that operators

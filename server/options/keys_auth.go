@@ -11,7 +11,7 @@ var authorizationBlock = newBlock(blockAuthorization, unknownField, []row[Author
 	{"user username", text(func(a *Authorization) *string { return &a.Username })},
 	{"password pass", text(func(a *Authorization) *string { return &a.Password })},
 	{"token", text(func(a *Authorization) *string { return &a.Token })},
-	{"timeout", setAuthTimeout},
+	{"timeout", loginTimeout(func(a *Authorization) *time.Duration { return &a.Timeout })},
 	{"users", usersBlock(auth.GlobalAccount, func(a *Authorization) *[]*auth.User { return &a.Users })},
 	{"default_permissions default_permission permissions", permissions(
 		func(a *Authorization) **auth.Permissions { return &a.DefaultPermissions })},
@@ -41,16 +41,18 @@ func (d *decoder) checkAuthorization(root *conf.Map, o *Options) {
 // longAuthTimeout is where a timeout looks like a mistake.
 const longAuthTimeout = 60 * time.Second
 
-func setAuthTimeout(d *decoder, e *conf.Entry, a *Authorization) {
-	value, ok := timeout(d, e, "authorization")
-	if !ok {
-		return
+func loginTimeout[T any](field func(*T) *time.Duration) setter[T] {
+	return func(d *decoder, e *conf.Entry, t *T) {
+		value, ok := timeout(d, e, "authorization")
+		if !ok {
+			return
+		}
+		if value > longAuthTimeout {
+			d.warn(e, "timeout of %s (%f seconds) is high, consider keeping it under 60 seconds. "+
+				"possibly caused by unquoted duration; use '1m' instead of 1m, for example", e.Value.Text, value.Seconds())
+		}
+		*field(t) = value
 	}
-	if value > longAuthTimeout {
-		d.warn(e, "timeout of %s (%f seconds) is high, consider keeping it under 60 seconds. "+
-			"possibly caused by unquoted duration; use '1m' instead of 1m, for example", e.Value.Text, value.Seconds())
-	}
-	a.Timeout = value
 }
 
 var userBlock = newBlock("user", unknownField, []row[auth.User]{

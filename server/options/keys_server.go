@@ -64,7 +64,7 @@ var topLevel = newBlock("", unknownField, []row[Options]{
 	{"ping_interval", period(func(o *Options) *time.Duration { return &o.PingInterval })},
 	{"ping_max", number(func(o *Options) *int { return &o.PingMax })},
 	{"write_deadline", period(func(o *Options) *time.Duration { return &o.WriteDeadline })},
-	{"write_timeout", setWriteTimeout},
+	{"write_timeout", writeTimeout(func(o *Options) *WriteTimeoutPolicy { return &o.WriteTimeout })},
 	{"no_fast_producer_stall", toggle(func(o *Options) *bool { return &o.NoFastProducerStall })},
 
 	{"lame_duck_duration", setLameDuckDuration},
@@ -195,17 +195,19 @@ func setFeatureFlags(d *decoder, e *conf.Entry, o *Options) {
 	o.FeatureFlags = flags
 }
 
-func setWriteTimeout(d *decoder, e *conf.Entry, o *Options) {
-	if !d.is(e.Value, conf.KindString) {
-		return
-	}
-	for _, p := range []WriteTimeoutPolicy{WriteTimeoutDefault, WriteTimeoutClose, WriteTimeoutRetry} {
-		if e.Value.Str == p.String() {
-			o.WriteTimeout = p
+func writeTimeout[T any](field func(*T) *WriteTimeoutPolicy) setter[T] {
+	return func(d *decoder, e *conf.Entry, t *T) {
+		if !d.is(e.Value, conf.KindString) {
 			return
 		}
+		for _, p := range []WriteTimeoutPolicy{WriteTimeoutDefault, WriteTimeoutClose, WriteTimeoutRetry} {
+			if e.Value.Str == p.String() {
+				*field(t) = p
+				return
+			}
+		}
+		d.fail(e.Pos, "write_timeout must be 'default', 'close' or 'retry'")
 	}
-	d.fail(e.Pos, "write_timeout must be 'default', 'close' or 'retry'")
 }
 
 func setLameDuckDuration(d *decoder, e *conf.Entry, o *Options) {

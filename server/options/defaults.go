@@ -36,6 +36,14 @@ const (
 	// DefaultTraceSampling traces every message that asks for it.
 	DefaultTraceSampling = 100
 
+	// DefaultPoolSize is the number of connections between two servers that the
+	// accounts share.
+	DefaultPoolSize = 3
+	// DefaultConnectErrorReports and DefaultReconnectErrorReports are after how
+	// many tries again a failure to connect to another server is logged.
+	DefaultConnectErrorReports   = 3600
+	DefaultReconnectErrorReports = 1
+
 	// DefaultRequestQueueLimit bounds API requests of JetStream that wait.
 	DefaultRequestQueueLimit = 10_000
 	// DefaultMaxConcurrentIO bounds disk operations of JetStream at once.
@@ -53,7 +61,13 @@ const (
 
 	minConcurrentIO = 4
 	maxConcurrentIO = 8192
+
+	// maxRoutePing is often enough to find out about a server that is gone before
+	// its clients do.
+	maxRoutePing = 30 * time.Second
 )
+
+var defaultRTTThresholds = []time.Duration{10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond}
 
 // New returns the options of a server that was told nothing.
 func New() *Options {
@@ -75,6 +89,10 @@ func New() *Options {
 
 		LameDuckDuration:    DefaultLameDuckDuration,
 		LameDuckGracePeriod: DefaultLameDuckGracePeriod,
+
+		Cluster:               newCluster(),
+		ConnectErrorReports:   DefaultConnectErrorReports,
+		ReconnectErrorReports: DefaultReconnectErrorReports,
 
 		JetStream: newJetStream(),
 	}
@@ -109,6 +127,8 @@ func (o *Options) finish() {
 	orDefault(&o.PingMax, DefaultPingMax)
 	orDefault(&o.WriteDeadline, DefaultWriteDeadline)
 	orDefault(&o.LameDuckGracePeriod, DefaultLameDuckGracePeriod)
+	orDefault(&o.ConnectErrorReports, DefaultConnectErrorReports)
+	orDefault(&o.ReconnectErrorReports, DefaultReconnectErrorReports)
 	if o.MaxPayload < 0 {
 		// No bound was asked for. A message that does not fit into the queue of
 		// any client could not be delivered, so that is the bound.
@@ -118,6 +138,7 @@ func (o *Options) finish() {
 	if o.TLS != nil && o.TLS.Timeout <= 0 {
 		o.TLS.Timeout = DefaultTLSTimeout
 	}
+	o.Cluster.finish()
 }
 
 func orDefault[T comparable](field *T, value T) {

@@ -71,13 +71,13 @@ var flagSections = []flagSection{
 		{"sd store_dir", "dir", "Directory for streams and consumers", option(func(o *Options, s string) { o.JetStream.StoreDir = s })},
 	}},
 	{"Cluster", []flagRow{
-		{"routes", "urls", "Servers to connect to, separated by commas", unsupportedWord("routes")},
-		{"cluster", "url", "Address to take connections of other servers at", unsupportedWord("cluster")},
-		{"cluster_listen", "url", "The same as --cluster", unsupportedWord("cluster_listen")},
-		{"cluster_name", "name", "Name of the cluster", unsupportedWord("cluster_name")},
-		{"no_advertise", "", "Do not tell clients of the other servers", unsupportedSwitch("no_advertise")},
-		{"cluster_advertise", "host:port", "Address to tell other servers instead of the one listened at", unsupportedWord("cluster_advertise")},
-		{"connect_retries", "count", "How often to try servers that others told of", unsupportedNumber("connect_retries")},
+		{"cluster cluster_listen", "url", "Address to take connections of other servers at, with the user and\n" +
+			"password they must show; an empty one takes none although the file says so", clusterOption},
+		{"routes", "urls", "Servers to connect to, separated by commas", routesOption},
+		{"cluster_name", "name", "Name of the cluster", option(func(o *Options, s string) { o.Cluster.Name = s })},
+		{"no_advertise", "", "Do not tell clients of the other servers", toggleOption(func(o *Options, on bool) { o.Cluster.NoAdvertise = on })},
+		{"cluster_advertise", "host:port", "Address to tell other servers instead of the one listened at", option(func(o *Options, s string) { o.Cluster.Advertise = s })},
+		{"connect_retries", "count", "How often to try servers that others told of", numberOption(func(o *Options, n int64) { o.Cluster.ConnectRetries = int(n) })},
 	}},
 	{"Profiling", []flagRow{
 		{"profile", "port", "Port for profiles over HTTP; -1 picks a free one", numberOption(func(o *Options, n int64) { o.ProfPort = int(n) })},
@@ -208,33 +208,29 @@ func tlsOption(set func(*tlsconf.Config, string)) func(*commandLine) flag.Value 
 	})
 }
 
-// Flags of features that do not exist yet: the first that asks for one is
-// remembered, and values are checked as if it did.
+// Flags whose value has to be understood first. What is wrong with one is no
+// reason to show the help, but stops the start.
 
-func (c *commandLine) refuse(name string) {
-	if c.unsupportedFlag == "" {
-		c.unsupportedFlag, c.unsupportedThing = name, unsupportedFlags[name]
-	}
-}
-
-func unsupportedSwitch(name string) func(*commandLine) flag.Value {
-	return func(c *commandLine) flag.Value {
-		return boolValue(func(on bool) {
-			if on {
-				c.refuse(name)
-			}
-		})
-	}
-}
-
-func unsupportedWord(name string) func(*commandLine) flag.Value {
+func understood[V any](parse func(string) (V, error), set func(*Options, V)) func(*commandLine) flag.Value {
 	return word(func(c *commandLine, s string) {
-		if s != "" {
-			c.refuse(name)
+		value, err := parse(s)
+		if err != nil {
+			c.wrong = append(c.wrong, err)
+			return
 		}
+		c.override(func(o *Options) { set(o, value) })
 	})
 }
 
-func unsupportedNumber(name string) func(*commandLine) flag.Value {
-	return func(c *commandLine) flag.Value { return numberValue(func(int64) { c.refuse(name) }) }
-}
+// clusterOption replaces the address of the file and what routes have to show
+// there, even if it says nothing of that.
+var clusterOption = understood(parseClusterURL, func(o *Options, at *clusterAddress) {
+	if at == nil {
+		o.Cluster = newCluster()
+		return
+	}
+	o.Cluster.Host, o.Cluster.Port = at.host, at.port
+	o.Cluster.Auth.Username, o.Cluster.Auth.Password = at.username, at.password
+})
+
+var routesOption = understood(parseRoutes, func(o *Options, routes []Route) { o.Cluster.Routes = routes })

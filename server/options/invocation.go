@@ -61,12 +61,13 @@ var signals = []string{"ldm", "stop", "quit", "term", "reopen", "reload"}
 
 // commandLine is what the flags said.
 type commandLine struct {
-	configFile                        string
-	test, version, help, helpTLS      bool
-	signal                            *string
-	overrides                         []func(*Options)
-	givesUser, givesToken             bool
-	unsupportedFlag, unsupportedThing string
+	configFile                   string
+	test, version, help, helpTLS bool
+	signal                       *string
+	overrides                    []func(*Options)
+	givesUser, givesToken        bool
+	// wrong is what is the matter with values of flags.
+	wrong []error
 }
 
 // flagSet makes the flags of the table, which store what they are given in c.
@@ -109,8 +110,8 @@ func (c *commandLine) invocation(program string, commands []string, stdout, stde
 			return nil, err
 		}
 		return &Invocation{Action: SendSignal, Signal: *c.signal}, nil
-	case c.unsupportedFlag != "":
-		return nil, fmt.Errorf("--%s: %w", c.unsupportedFlag, errUnsupported(c.unsupportedThing))
+	case len(c.wrong) > 0:
+		return nil, c.wrong[0]
 	case c.givesUser && c.givesToken:
 		return nil, errUserAndToken
 	case c.test:
@@ -142,6 +143,9 @@ func (c *commandLine) testConfig() (*Invocation, error) {
 	}
 	if len(warnings) > 0 {
 		return nil, &ConfigError{Warnings: warnings}
+	}
+	if err := refuseClustering(o); err != nil {
+		return nil, err
 	}
 	return &Invocation{Action: TestConfig, Options: o}, nil
 }

@@ -207,6 +207,16 @@ func checkJetStream(o *Options) error {
 	if wrong := concurrentIO(int64(j.MaxConcurrentIO)); wrong != "" {
 		return fmt.Errorf("max_concurrent_io (%d) %s", j.MaxConcurrentIO, wrong)
 	}
+	if o.Cluster.Enabled() {
+		// Names are how replicas know where they are (see the decision on servers
+		// together).
+		switch {
+		case o.ServerName == "":
+			return errors.New("jetstream cluster requires `server_name` to be set")
+		case o.Cluster.Name == "":
+			return errors.New("jetstream cluster requires `cluster.name` to be set")
+		}
+	}
 	return checkDomain(j.Domain)
 }
 

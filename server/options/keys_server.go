@@ -83,6 +83,10 @@ var topLevel = newBlock("", unknownField, []row[Options]{
 	{"mappings maps", mappingsBlock(func(o *Options) *[]Mapping { return &o.Mappings })},
 	{"proxies", setProxies},
 
+	{"cluster", setCluster},
+	{"connect_error_reports", number(func(o *Options) *int { return &o.ConnectErrorReports })},
+	{"reconnect_error_reports", number(func(o *Options) *int { return &o.ReconnectErrorReports })},
+
 	{"jetstream", setJetStream},
 	{"store_dir storedir", func(d *decoder, e *conf.Entry, o *Options) { setStoreDir(d, e, &o.JetStream) }},
 })

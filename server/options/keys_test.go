@@ -29,7 +29,7 @@ type keyTest struct {
 	want func(*Options)
 }
 
-var keyTests = slices.Concat(jetStreamKeyTests, sharingKeyTests, []keyTest{
+var keyTests = slices.Concat(jetStreamKeyTests, clusterKeyTests, sharingKeyTests, []keyTest{
 	{`listen: 5000`, func(o *Options) { o.Port = 5000 }},
 	{`listen: "10.0.0.1:5000"`, func(o *Options) { o.Host, o.HTTPHost, o.Port = "10.0.0.1", "10.0.0.1", 5000 }},
 	{`listen: "[::1]:5000"`, func(o *Options) { o.Host, o.HTTPHost, o.Port = "::1", "::1", 5000 }},
@@ -276,8 +276,13 @@ func expectOptions(t *testing.T, text string, want *Options) {
 func dump(o *Options) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%+v", *o)
-	if o.TLS != nil {
-		fmt.Fprintf(&b, "\n  tls %+v", *o.TLS)
+	for name, c := range map[string]*tlsconf.Config{"tls": o.TLS, "cluster tls": o.Cluster.TLS} {
+		if c != nil {
+			fmt.Fprintf(&b, "\n  %s %+v", name, *c)
+		}
+	}
+	if p := o.Cluster.Permissions; p != nil {
+		fmt.Fprintf(&b, "\n  cluster import %+v export %+v", p.Import, p.Export)
 	}
 	for u, d := range o.users() {
 		fmt.Fprintf(&b, "\n  user %+v permissions %+v defaults %+v", *u, u.Permissions, d)
@@ -414,6 +419,10 @@ func TestKeysAreTested(t *testing.T) {
 	check("limits", slices.Collect(maps.Keys(limitsBlock.rows)))
 	check("mapping", slices.Collect(maps.Keys(weightedBlock.rows)))
 	check("tls", slices.Collect(maps.Keys(tlsKeys.rows)))
+	check("tls of a cluster", slices.Collect(maps.Keys(peerTLSKeys.rows)))
+	check("cluster", slices.Collect(maps.Keys(clusterBlock.rows)))
+	check("cluster permissions", slices.Collect(maps.Keys(routePermissionsBlock.rows)))
+	check("compression", slices.Collect(maps.Keys(compressionBlock.rows)))
 	check("certs", slices.Collect(maps.Keys(keyPairBlock.rows)))
 	check("jetstream", slices.Collect(maps.Keys(jetStreamBlock.rows)))
 	check("jetstream limits", slices.Collect(maps.Keys(jetStreamLimitsBlock.rows)))

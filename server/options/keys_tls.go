@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,15 +15,13 @@ import (
 // Some keys are about connections that a server makes, not those it takes; they
 // are here because one block, often included from a file of its own, describes
 // both sides.
-var tlsKeys = newBlock(blockTLS, "error parsing tls config, unknown field %q", []row[tlsconf.Config]{
+var tlsRows = []row[tlsconf.Config]{
 	{"cert_file", tlsFile(func(c *tlsconf.Config) *string { return &c.CertFile })},
 	{"key_file", tlsFile(func(c *tlsconf.Config) *string { return &c.KeyFile })},
 	{"ca_file", tlsFile(func(c *tlsconf.Config) *string { return &c.CAFile })},
 	{"certs certificates", setCertificates},
 	{"verify", tlsToggle(func(c *tlsconf.Config) *bool { return &c.Verify })},
 	{"verify_and_map", setVerifyAndMap},
-	{"verify_cert_and_check_known_urls", checkKnownURLs},
-	{"insecure", checkInsecure},
 	{"timeout", setTLSTimeout},
 	{"min_version", setMinVersion},
 	{"cipher_suites", setCipherSuites},
@@ -31,23 +30,50 @@ var tlsKeys = newBlock(blockTLS, "error parsing tls config, unknown field %q", [
 	{"pinned_certs", setPinnedCerts},
 	{"handshake_first first immediate", setHandshakeFirst},
 	{"connection_rate_limit", setRateLimit},
-})
+}
+
+var (
+	// tlsKeys are the keys of a listener of clients.
+	tlsKeys = newBlock(blockTLS, unknownTLS, slices.Concat(tlsRows, []row[tlsconf.Config]{
+		{"verify_cert_and_check_known_urls", checkKnownURLs},
+		{"insecure", checkInsecure},
+	}))
+	// peerTLSKeys are those of servers among themselves, which dial as well.
+	peerTLSKeys = newBlock(blockTLS, unknownTLS, slices.Concat(tlsRows, []row[tlsconf.Config]{
+		{"verify_cert_and_check_known_urls", tlsToggle(func(c *tlsconf.Config) *bool { return &c.CheckKnownURLs })},
+		{"insecure", tlsToggle(func(c *tlsconf.Config) *bool { return &c.Insecure })},
+	}))
+)
+
+const unknownTLS = "error parsing tls config, unknown field %q"
 
 // newTLS returns a block with nothing in it.
 func newTLS() *tlsconf.Config {
 	return &tlsconf.Config{Timeout: DefaultTLSTimeout, MinVersion: tls.VersionTLS12}
 }
 
-// tlsBlock stores the block of a listener. Its files are read as well, so that
-// a test of the configuration finds those that are missing or do not fit.
+// tlsBlock stores the block of a listener of clients.
 func tlsBlock[T any](field func(*T) **tlsconf.Config) setter[T] {
+	return tlsSetter(tlsKeys, field, func(*tlsconf.Config) {})
+}
+
+// peerTLSBlock stores the block of servers among themselves: whoever connects
+// shows a certificate, for a server may do anything.
+func peerTLSBlock[T any](field func(*T) **tlsconf.Config) setter[T] {
+	return tlsSetter(peerTLSKeys, field, func(c *tlsconf.Config) { c.Verify = true })
+}
+
+// tlsSetter stores a block with what it implies. Its files are read as well, so
+// that a test of the configuration finds those that are missing or do not fit.
+func tlsSetter[T any](keys *block[tlsconf.Config], field func(*T) **tlsconf.Config, imply func(*tlsconf.Config)) setter[T] {
 	return func(d *decoder, e *conf.Entry, t *T) {
 		if !d.is(e.Value, conf.KindMap) {
 			return
 		}
 		c := newTLS()
 		before := len(d.problems.Errors)
-		tlsKeys.decode(d, e.Value.Map, c)
+		keys.decode(d, e.Value.Map, c)
+		imply(c)
 		*field(t) = c
 		if len(d.problems.Errors) > before {
 			return

@@ -95,6 +95,12 @@ type Options struct {
 	// TrustedProxies are public nkeys.
 	TrustedProxies []string
 
+	Cluster Cluster
+	// ConnectErrorReports is at which failures to connect to another server, apart
+	// from the first, there is a line in the log: every so many.
+	// ReconnectErrorReports is the same for one that was connected before.
+	ConnectErrorReports, ReconnectErrorReports int
+
 	JetStream JetStream
 }
 

@@ -15,7 +15,7 @@ type problemTest struct {
 	want       string
 }
 
-var problemTests = slices.Concat(jetStreamProblemTests, sharingProblemTests, []problemTest{
+var problemTests = slices.Concat(jetStreamProblemTests, clusterProblemTests, sharingProblemTests, []problemTest{
 	{"unknown key", "port: 1\nbogus: 1", `f.conf:2:1: unknown field "bogus"`},
 	{
 		"all problems at once, warnings first", "port: x\nbogus { a: 1 }\nping_interval: 5\nhost: 1",
@@ -298,8 +298,6 @@ func TestUnsupported(t *testing.T) {
 
 	for _, test := range []struct{ block, text string }{
 		{"", "default_js_domain {}"},
-		{"", "connect_error_reports: 3600"},
-		{"", "reconnect_error_reports: 1"},
 		{"", "ocsp: false"},
 		{"", "ocsp { mode: never }"},
 		{"", "ocsp_cache: false"},

@@ -43,6 +43,13 @@ const (
 	ReloadAccounts
 	// ReloadMappings is about Mappings of the global account.
 	ReloadMappings
+	// ReloadCluster is about Cluster but its routes, and about ConnectErrorReports
+	// and ReconnectErrorReports. Like ReloadTLS it is always set while servers
+	// speak TLS with each other.
+	ReloadCluster
+	// ReloadRoutes is about Cluster.Routes: those that are new have to be dialled,
+	// those that are gone closed.
+	ReloadRoutes
 	// ReloadJetStream is about JetStream, which may have been switched on or off.
 	// What single accounts may do with it comes with ReloadAccounts.
 	ReloadJetStream
@@ -117,10 +124,14 @@ func Diff(old, new *Options) (*Changes, error) {
 
 // standingChanges is what a reload does even if no option is another.
 func (o *Options) standingChanges() *Changes {
+	changes := new(Changes)
 	if o.TLS != nil {
-		return &Changes{Effects: ReloadTLS}
+		changes.Effects |= ReloadTLS
 	}
-	return new(Changes)
+	if o.Cluster.TLS != nil {
+		changes.Effects |= ReloadCluster
+	}
+	return changes
 }
 
 // reloadRow says what a reload makes of a part of the options.
@@ -294,6 +305,13 @@ var reloadTable = []reloadRow{
 	quiet(ReloadMappings, "Mappings", "mappings", func(o *Options) any { return o.Mappings }),
 	quiet(ReloadAuth, "Proxies", "proxies trusted keys", func(o *Options) any { return o.TrustedProxies }),
 
+	fixed("cluster host", func(o *Options) any { return o.Cluster.Host }),
+	fixed("cluster port", func(o *Options) any { return o.Cluster.Port }),
+	quiet(ReloadCluster, "Cluster", "cluster", otherCluster),
+	quiet(ReloadRoutes, "Routes", "cluster routes", func(o *Options) any { return o.Cluster.Routes }),
+	live(ReloadCluster, "ConnectErrorReports", "connect_error_reports", func(o *Options) any { return o.ConnectErrorReports }),
+	live(ReloadCluster, "ReconnectErrorReports", "reconnect_error_reports", func(o *Options) any { return o.ReconnectErrorReports }),
+
 	quiet(ReloadJetStream, "JetStream", "JetStream", func(o *Options) any { return o.JetStream.Enabled }),
 	storeDirRow(),
 	jetStreamSize("JetStreamMaxMemory", "max_mem_store", func(j *JetStream) int64 { return j.MaxMemory }),
@@ -336,6 +354,13 @@ func otherTLS(o *Options) any {
 	other := *o.TLS
 	other.Map, other.RateLimit, other.Timeout, other.PinnedCerts = false, 0, 0, nil
 	other.HandshakeFirst, other.HandshakeFirstFallback = false, 0
+	return other
+}
+
+// otherCluster is what of the block has no row.
+func otherCluster(o *Options) any {
+	other := o.Cluster
+	other.Host, other.Port, other.Routes = "", 0, nil
 	return other
 }
 

@@ -40,7 +40,7 @@ func TestDiffSeesEveryField(t *testing.T) {
 			t.Errorf("%s: a change goes unseen; it needs a row in reloadTable", leaf.path)
 		}
 	}
-	if changes, err := Diff(filled(), filled()); err != nil || len(changes.List) > 0 || changes.Effects != ReloadTLS {
+	if changes, err := Diff(filled(), filled()); err != nil || len(changes.List) > 0 || changes.Effects != ReloadTLS|ReloadCluster {
 		t.Errorf("equal options: changes %+v, error %v", changes, err)
 	}
 }
@@ -123,6 +123,7 @@ func TestDiff(t *testing.T) {
 		dynamic    = "config reload not supported for jetstream dynamic max memory and store"
 	)
 	certFile, keyFile := testcert.NewCA(t, "ca").Server(t, "a").WriteFiles(t, t.TempDir())
+	pair := fmt.Sprintf("cert_file: %q, key_file: %q", certFile, keyFile)
 	tlsWith := func(text string) string {
 		return fmt.Sprintf("tls { cert_file: %q, key_file: %q, timeout: 2\n%s }", certFile, keyFile, text)
 	}
@@ -212,6 +213,24 @@ func TestDiff(t *testing.T) {
 		{usersAC, usersAC + "no_auth_user: a", notReloadable("NoAuthUser", "", "a"), 0},
 		{usersAC + "no_auth_user: a", usersAC + "no_auth_user: c", notReloadable("NoAuthUser", "a", "c"), 0},
 
+		{"cluster {port: 1}", "cluster {port: 2}", notReloadable("cluster port", "1", "2"), 0},
+		{"", "cluster {port: 1}", notReloadable("cluster port", "0", "1"), 0},
+		{"cluster {port: 1}", "", notReloadable("cluster port", "1", "0"), 0},
+		{"cluster {port: 1}", "cluster {listen: \"h:1\"}", notReloadable("cluster host", "0.0.0.0", "h"), 0},
+		{"cluster {name: a}", "cluster {name: b}", "cluster", ReloadCluster},
+		{"cluster {}", "cluster {authorization {user: a, password: b}}", "cluster", ReloadCluster},
+		{"cluster {permissions {import: a}}", "cluster {permissions {import: b}}", "cluster", ReloadCluster},
+		{"cluster {}", "cluster {pool_size: 5, compression: on, accounts: [A]}", "cluster", ReloadCluster},
+		{"cluster {}", "cluster {no_advertise: true, advertise: \"h:1\"}", "cluster", ReloadCluster},
+		{
+			"cluster {routes: [\"nats://a:1\"]}", "cluster {routes: [\"nats://a:1\", \"nats://b:1\"]}",
+			"cluster routes", ReloadRoutes,
+		},
+		{"cluster {routes: [\"nats://a:1\"]}", "cluster {routes: [\"tls://a:1\"]}", "", 0},
+		{"cluster {}", clusterTLS(pair, ""), "cluster", ReloadCluster},
+		{clusterTLS(pair, ""), clusterTLS(pair, ""), "", ReloadCluster},
+		{"", "connect_error_reports: 5\nreconnect_error_reports: 6", "connect_error_reports = 5\nreconnect_error_reports = 6", ReloadCluster},
+
 		{"", "jetstream {domain: d, max_mem: 5}", "JetStream\nJetStream max_mem_store = 5 B", ReloadJetStream},
 		{"jetstream {domain: d, max_mem: 5}", "jetstream: false", "JetStream", ReloadJetStream},
 		{"jetstream: off\nstore_dir: d", "jetstream: off\nstore_dir: e", "", ReloadJetStream},
@@ -289,6 +308,7 @@ func TestDiffKeepsSecrets(t *testing.T) {
 	secretive.Auth.Users[0].Password = secret
 	secretive.Accounts[0].Users[0].Password = secret
 	secretive.Log.RemoteSyslog = "tcp://u:" + secret + "@h:1"
+	secretive.Cluster.Auth.Password, secretive.Cluster.Routes[0].Password = secret, secret
 	secretive.JetStream.Key, secretive.JetStream.PrevKey = secret, secret
 	for _, r := range reloadTable {
 		if (r.effects == 0 || r.fixed != nil) && strings.Contains(fmt.Sprint(r.get(secretive)), secret) {
@@ -334,7 +354,7 @@ func TestReparse(t *testing.T) {
 	for text, want := range map[string]string{
 		"bogus: 1":                       path + `:1:0: unknown field "bogus"`,
 		"max_pending: 5":                 "max_payload (1048576) cannot be higher than max_pending (5)",
-		"cluster {}":                     path + `:1:0: "cluster": clustering is not supported by this version of nats-lite`,
+		"cluster {port: 1}":              noClustering,
 		"no_auth_user: a\nhost: a\nx: 5": path + `:3:1: unknown field "x"`,
 	} {
 		write(text)

@@ -2,6 +2,7 @@ package options
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -23,11 +24,8 @@ var unsupportedKeys = []unsupportedKey{
 	{"", "default_js_domain", "JetStream of another domain", emptyMap},
 	{blockJetStream, "tpm", "keeping keys in a TPM", emptyMap},
 
-	{"", "cluster", clustering, nil},
 	{"", "gateway", "a gateway", nil},
 	{"", "leafnodes leaf", "the leafnode protocol", nil},
-	{"", "connect_error_reports", "reporting of route errors", intIs(3600)},
-	{"", "reconnect_error_reports", "reporting of route errors", intIs(1)},
 
 	{"", "websocket ws", "WebSocket", nil},
 	{"", "mqtt", "MQTT", nil},
@@ -50,19 +48,22 @@ var unsupportedKeys = []unsupportedKey{
 	},
 }
 
-// unsupportedFlags are the same for the command line, by long name.
-var unsupportedFlags = map[string]string{
-	"routes":            clustering,
-	"cluster":           clustering,
-	"cluster_name":      clustering,
-	"no_advertise":      clustering,
-	"cluster_advertise": clustering,
-	"connect_retries":   clustering,
-	"cluster_listen":    clustering,
+// refuseClustering is the same for a feature whose settings are all there while
+// nothing acts on them yet. It is asked last, so that the mistakes in them show
+// as well.
+func refuseClustering(o *Options) error {
+	switch {
+	case !reflect.DeepEqual(o.Cluster, newCluster()):
+		return fmt.Errorf("%q: %w", "cluster", errUnsupported("clustering"))
+	case o.ConnectErrorReports != DefaultConnectErrorReports:
+		return fmt.Errorf("%q: %w", "connect_error_reports", errUnsupported("reporting of route errors"))
+	case o.ReconnectErrorReports != DefaultReconnectErrorReports:
+		return fmt.Errorf("%q: %w", "reconnect_error_reports", errUnsupported("reporting of route errors"))
+	}
+	return nil
 }
 
 const (
-	clustering   = "clustering"
 	operatorMode = "operator mode"
 	ocsp         = "OCSP"
 )
@@ -103,10 +104,6 @@ func (d *decoder) unsupported(block string, e *conf.Entry) (known, refused bool)
 
 func errUnsupported(feature string) error {
 	return fmt.Errorf("%s is not supported by this version of nats-lite", feature)
-}
-
-func intIs(n int64) func(*conf.Value) (bool, error) {
-	return func(v *conf.Value) (bool, error) { return v.Kind == conf.KindInt && v.Int == n, nil }
 }
 
 func emptyMap(v *conf.Value) (bool, error) {

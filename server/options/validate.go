@@ -31,7 +31,9 @@ func (o *Options) Validate() error {
 		checkProxies,
 		checkMappings,
 		checkSharing,
+		checkCluster,
 		checkJetStream,
+		refuseClustering,
 	} {
 		errs = append(errs, check(o))
 	}
@@ -50,7 +52,11 @@ func checkListeners(o *Options) error {
 		key  string
 		port int
 	}{
-		{"port", o.Port}, {"http_port", o.HTTPPort}, {"https_port", o.HTTPSPort}, {"prof_port", o.ProfPort},
+		{"port", o.Port},
+		{"http_port", o.HTTPPort},
+		{"https_port", o.HTTPSPort},
+		{"prof_port", o.ProfPort},
+		{"cluster port", o.Cluster.Port},
 	} {
 		if l.port < -1 || l.port > 65535 {
 			return fmt.Errorf("%s %d is not a port", l.key, l.port)
@@ -87,6 +93,8 @@ func checkLimits(o *Options) error {
 		{"max_payload", int64(o.MaxPayload)},
 		{"max_closed_clients", int64(o.MaxClosedClients)},
 		{"ping_max", int64(o.PingMax)},
+		{"connect_error_reports", int64(o.ConnectErrorReports)},
+		{"reconnect_error_reports", int64(o.ReconnectErrorReports)},
 	} {
 		if limit.value <= 0 {
 			return fmt.Errorf("%s (%d) must be greater than zero", limit.key, limit.value)

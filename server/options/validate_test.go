@@ -73,6 +73,52 @@ func TestValidate(t *testing.T) {
 			o.TLS.CertFile, o.TLS.KeyFile, o.TLS.PinnedCerts = "c", "k", map[string]struct{}{"x": {}}
 		}, "error parsing tls config, 'pinned_certs' key x does not look like"},
 
+		{"cluster port", clusterWith(func(c *Cluster) { c.Port = 65536 }), "cluster port 65536 is not a port"},
+		{"cluster name", clusterWith(func(c *Cluster) { c.Name = "a\tb" }), "cluster name cannot contain spaces"},
+		{"cluster without a name", clusterWith(func(c *Cluster) { c.Name = "_" }), `cluster name "_" is reserved`},
+		{"routes alone", clusterWith(func(c *Cluster) { c.Port, c.Routes = 0, []Route{{Host: "h", Port: 1}} }), "solicited routes require cluster capabilities, e.g. --cluster"},
+		{"route", clusterWith(func(c *Cluster) { c.Routes = []Route{{Host: "h", Username: "u", Password: "hunter2"}} }), `error parsing route url ["nats-route://u:xxxxx@h:0"]`},
+		{"cluster advertise", clusterWith(func(c *Cluster) { c.Advertise = "h:x" }), `cluster_advertise: could not parse port "x"`},
+		{"cluster tls", clusterWith(func(c *Cluster) { c.TLS = newTLS() }), "cluster: TLS Server certificate must be present and valid"},
+		{"cluster pin", clusterWith(func(c *Cluster) {
+			c.TLS = flagTLS("c", "k")
+			c.TLS.PinnedCerts = map[string]struct{}{"x": {}}
+		}), "cluster: error parsing tls config, 'pinned_certs' key x does not look like"},
+		{"cluster permissions", clusterWith(func(c *Cluster) {
+			c.Permissions = &RoutePermissions{Export: &auth.SubjectPermission{Deny: []string{"a..b"}}}
+		}), "permissions of the cluster: "},
+		{"cluster ping interval", clusterWith(func(c *Cluster) { c.PingInterval = -1 }), "cluster ping_interval (-1ns) can not be negative"},
+		{"cluster pings", clusterWith(func(c *Cluster) { c.PingMax = -1 }), "cluster ping_max (-1) can not be negative"},
+		{"cluster write deadline", clusterWith(func(c *Cluster) { c.WriteDeadline = -1 }), "cluster write_deadline (-1ns) can not be negative"},
+		{"cluster compression", clusterWith(func(c *Cluster) { c.Compression.Mode = CompressionAuto }), `compression mode "s2_auto" requires at least one RTT threshold`},
+		{
+			"accounts without a pool", clusterWith(func(c *Cluster) { c.PoolSize, c.Accounts = -1, []string{"$G"} }),
+			"pool_size cannot be negative if pinned accounts are specified",
+		},
+		{
+			"account of the cluster twice", clusterWith(func(c *Cluster) { c.Accounts = []string{"$G", "$SYS", "$G"} }),
+			`found duplicate account name "$G" in pinned accounts list ["$G" "$SYS" "$G"]`,
+		},
+		{
+			"account of the cluster that is missing", clusterWith(func(c *Cluster) { c.Accounts = []string{"$G", "A"} }),
+			`unable to add account "A" to the list of dedicated routes: account missing`,
+		},
+		{
+			"account of the cluster without a name", func(o *Options) {
+				clusterWith(func(c *Cluster) { c.Accounts = []string{""} })(o)
+				o.NoSystemAccount = true
+			},
+			`unable to add account "" to the list of dedicated routes: account missing`,
+		},
+		{"connect error reports", func(o *Options) { o.ConnectErrorReports = -1 }, "connect_error_reports (-1) must be greater than zero"},
+		{"reconnect error reports", func(o *Options) { o.ReconnectErrorReports = 0 }, "reconnect_error_reports (0) must be greater than zero"},
+		{"JetStream of a nameless server", func(o *Options) {
+			o.JetStream.Enabled, o.Cluster.Port, o.Cluster.Name = true, 1, "a"
+		}, "jetstream cluster requires `server_name` to be set"},
+		{"JetStream of a nameless cluster", func(o *Options) {
+			o.JetStream.Enabled, o.Cluster.Port, o.ServerName = true, 1, "a"
+		}, "jetstream cluster requires `cluster.name` to be set"},
+
 		{"domain", jetStreamWith(func(j *JetStream) { j.Domain = "a.b" }), "invalid domain name: may not contain ., * or >"},
 		{"sync interval", jetStreamWith(func(j *JetStream) { j.SyncInterval = -1 }), "sync_interval (-1ns) must be greater than zero, or 'always'"},
 		{"request queue", jetStreamWith(func(j *JetStream) { j.RequestQueueLimit = 0 }), "request_queue_limit (0) must be greater than zero"},

@@ -16,6 +16,12 @@ type Config struct {
 	Verify bool
 	// Map takes the user from the client certificate; implies Verify.
 	Map bool
+	// Insecure and CheckKnownURLs are about servers that connect to each other.
+	// Insecure accepts any certificate of the one that is dialled. CheckKnownURLs
+	// demands of the other that its certificate is for a host among the
+	// addresses that are configured.
+	Insecure       bool
+	CheckKnownURLs bool
 	// Timeout bounds the handshake.
 	Timeout time.Duration
 	// MinVersion is tls.VersionTLS12 or tls.VersionTLS13.

@@ -19,7 +19,6 @@ type world struct {
 	mail []letter
 	// created are the groups that were ever created, by whom.
 	created map[string][]raft.PeerID
-	log     []string
 }
 
 type server struct {

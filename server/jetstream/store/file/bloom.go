@@ -1,6 +1,9 @@
 package file
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"math/rand/v2"
+)
 
 // hashSeed is that of the hashes of subjects, which are in memory only.
 var hashSeed = maphash.MakeSeed()
@@ -18,35 +21,51 @@ const (
 
 // bloom tells of most subjects that a block has none of them. An empty one says
 // of no subject that it is not there.
-type bloom []uint64
+type bloom struct {
+	// salt is another one in each, so that a subject which is mistaken for others in one
+	// block is not in all that have the same.
+	salt uint64
+	bits []uint64
+}
 
-func newBloom(subjects int) bloom { return make(bloom, (subjects*bloomBits+63)/64) }
+func newBloom(subjects int) bloom {
+	return bloom{rand.Uint64(), make([]uint64, (subjects*bloomBits+63)/64)}
+}
 
-func (b bloom) add(hash uint64) {
-	step := hash>>32 | 1
+// start returns where to look first, and how far to go from there.
+func (b *bloom) start(hash uint64) (at, step uint64) {
+	at = (hash ^ b.salt) * 0xbf58476d1ce4e5b9
+	at ^= at >> 32
+	at *= 0x94d049bb133111eb
+	at ^= at >> 29
+	return at, (at>>32 | 1) * 0x9e3779b97f4a7c15
+}
+
+func (b *bloom) add(hash uint64) {
+	at, step := b.start(hash)
 	for range bloomProbes {
-		i := b.index(hash)
-		b[i>>6] |= 1 << (i & 63)
-		hash += step * 0x9e3779b97f4a7c15
+		i := b.index(at)
+		b.bits[i>>6] |= 1 << (i & 63)
+		at += step
 	}
 }
 
-func (b bloom) mayHave(hash uint64) bool {
-	if len(b) == 0 {
+func (b *bloom) mayHave(hash uint64) bool {
+	if len(b.bits) == 0 {
 		return true
 	}
-	step := hash>>32 | 1
+	at, step := b.start(hash)
 	for range bloomProbes {
-		i := b.index(hash)
-		if b[i>>6]&(1<<(i&63)) == 0 {
+		i := b.index(at)
+		if b.bits[i>>6]&(1<<(i&63)) == 0 {
 			return false
 		}
-		hash += step * 0x9e3779b97f4a7c15
+		at += step
 	}
 	return true
 }
 
 // index maps a hash to a bit, by its high bits.
-func (b bloom) index(hash uint64) uint64 {
-	return (hash >> 32) * uint64(len(b)*64) >> 32
+func (b *bloom) index(hash uint64) uint64 {
+	return (hash >> 32) * uint64(len(b.bits)*64) >> 32
 }

@@ -308,6 +308,21 @@ func TestBloom(t *testing.T) {
 	if none := newBloom(0); !none.mayHave(1) {
 		t.Error("an empty filter excludes something")
 	}
+	// Who is mistaken in one is mistaken in others with the same subjects no more often
+	// than anybody.
+	other := newBloom(n)
+	for i := range n {
+		other.add(hashSubject(name(i)))
+	}
+	both := 0
+	for i := range n {
+		if h := hashSubject(name(i + n)); b.mayHave(h) && other.mayHave(h) {
+			both++
+		}
+	}
+	if both > wrong/4 {
+		t.Errorf("%d subjects are mistaken, %d of them twice", wrong, both)
+	}
 }
 
 // goldenStore writes the store whose files the next test knows.

@@ -184,7 +184,7 @@ func TestRareSubject(t *testing.T) {
 		t.Fatalf("%d blocks", len(s.blocks))
 	}
 	// Some other blocks may be taken for one that has it, by a chance that is another one
-	// in each process; as all have the same subjects, it may be all of them.
+	// in each process.
 	mistaken := -10
 	for _, b := range s.blocks {
 		if b.bloom.mayHave(hashString("rare.one")) {

@@ -1,21 +1,20 @@
 package proto
 
+import "bytes"
+
 // span is a token by its place in the buffer.
 type span struct{ from, to int }
 
 func (s span) of(buf []byte) []byte { return buf[s.from:s.to:s.to] }
 
-// maxTokens is the largest number of arguments that an operation has.
-const maxTokens = 4
-
 // cut cuts the control line whose arguments start at buf[i] into tokens, which
-// are separated by runs of white space. It returns their number, of which the
-// first are in t, and where the line feed is, -1 if there is none yet. The line
-// goes to op.Args.
+// are separated by runs of white space. It returns the argument part, how many
+// tokens there are, of which the first are in t, and where the line feed is, -1
+// if there is none yet. The argument part may not be longer than limit.
 //
 // Each byte is looked at once. For lines of the usual length that is faster than
 // to find the end first, even with bytes.IndexByte.
-func (p *Parser) cut(buf []byte, i int, t *[maxTokens]span, op *Op) (count, eol int, err error) {
+func cut(buf []byte, i int, t []span, limit int) (args []byte, count, eol int, err error) {
 	verb, from := i, i
 	for ; i < len(buf); i++ {
 		c := buf[i]
@@ -26,7 +25,7 @@ func (p *Parser) cut(buf []byte, i int, t *[maxTokens]span, op *Op) (count, eol 
 			continue // no other control character means anything
 		}
 		if from < i {
-			if count < maxTokens {
+			if count < len(t) {
 				t[count] = span{from, i}
 			}
 			count++
@@ -40,25 +39,58 @@ func (p *Parser) cut(buf []byte, i int, t *[maxTokens]span, op *Op) (count, eol 
 	if count > 0 {
 		first = t[0].from
 	}
-	op.Args, err = p.args(buf, verb, first, i)
+	args, err = argsOf(buf, verb, first, i, limit)
 	if err != nil || i == len(buf) {
-		return 0, -1, err
+		return args, 0, -1, err
 	}
-	return count, i, nil
+	return args, count, i, nil
 }
 
-// args returns the argument part of a control line that runs from the verb's
+// text is cut for a line whose arguments are one text or of no interest.
+func text(buf []byte, i, limit int) (args []byte, eol int, err error) {
+	first := i
+	for first < len(buf) && isSpace(buf[first]) {
+		first++
+	}
+	k := bytes.IndexByte(buf[first:], '\n')
+	if k < 0 {
+		args, err = argsOf(buf, i, first, len(buf), limit)
+		return args, -1, err
+	}
+	args, err = argsOf(buf, i, first, first+k, limit)
+	return args, first + k, err
+}
+
+// argsOf returns the argument part of a control line that runs from the verb's
 // end to eol, where buf ends or the line feed is. It starts at first; what lies
 // before that is white space.
-func (p *Parser) args(buf []byte, verb, first, eol int) ([]byte, error) {
+func argsOf(buf []byte, verb, first, eol, limit int) ([]byte, error) {
 	// A CR may belong to the line end even if the LF has not arrived.
 	if eol > first && buf[eol-1] == '\r' {
 		eol--
 	}
-	if eol-first > p.MaxControlLine || first-verb > p.MaxControlLine {
+	if eol-first > limit || first-verb > limit {
 		return nil, ErrMaxControlLine
 	}
 	return buf[first:eol], nil
+}
+
+// payload returns the size bytes of a message from buf[start] on, behind which CR
+// LF must be, with n, need and err of Next.
+func payload(buf []byte, start, size int) (msg []byte, n, need int, err error) {
+	end := start + size
+	if len(buf) < end+2 {
+		// A payload that is not followed by CR LF is found out as soon as
+		// the byte is there, not when the next one comes.
+		if len(buf) > end && buf[end] != '\r' {
+			return nil, 0, 0, ErrUnknownOp
+		}
+		return nil, 0, end + 2, nil
+	}
+	if buf[end] != '\r' || buf[end+1] != '\n' {
+		return nil, 0, 0, ErrUnknownOp
+	}
+	return buf[start : end : end+2], end + 2, 0, nil
 }
 
 // isSpace tells whether c separates arguments. A CR does, too, as there are

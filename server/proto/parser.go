@@ -1,7 +1,6 @@
 package proto
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 )
@@ -118,11 +117,15 @@ const (
 	lowerCase = 0x20 | 0x20<<8 | 0x20<<16
 )
 
+// maxTokens is the largest number of arguments that an operation of a client has.
+const maxTokens = 4
+
 // message parses PUB or HPUB with arguments from buf[i] on:
 // "subject [reply] size", "subject [reply] header-size size".
 func (p *Parser) message(buf []byte, i int, kind Kind, op *Op) (n, need int, err error) {
 	var t [maxTokens]span
-	count, eol, err := p.cut(buf, i, &t, op)
+	args, count, eol, err := cut(buf, i, t[:], p.MaxControlLine)
+	op.Args = args
 	if err != nil {
 		return 0, 0, err
 	}
@@ -154,28 +157,16 @@ func (p *Parser) message(buf []byte, i int, kind Kind, op *Op) (n, need int, err
 	if p.MaxPayload >= 0 && size > p.MaxPayload {
 		return 0, 0, ErrMaxPayload
 	}
-	start := eol + 1
-	end := start + size
-	if len(buf) < end+2 {
-		// A payload that is not followed by CR LF is found out as soon as
-		// the byte is there, not when the next one comes.
-		if len(buf) > end && buf[end] != '\r' {
-			return 0, 0, ErrUnknownOp
-		}
-		return 0, end + 2, nil
-	}
-	if buf[end] != '\r' || buf[end+1] != '\n' {
-		return 0, 0, ErrUnknownOp
-	}
-	op.Msg = buf[start : end : end+2]
-	return end + 2, 0, nil
+	op.Msg, n, need, err = payload(buf, eol+1, size)
+	return n, need, err
 }
 
 // subscription parses SUB or UNSUB with arguments from buf[i] on:
 // "subject [queue] sid", "sid [max]".
 func (p *Parser) subscription(buf []byte, i int, kind Kind, op *Op) (n, need int, err error) {
 	var t [maxTokens]span
-	count, eol, err := p.cut(buf, i, &t, op)
+	args, count, eol, err := cut(buf, i, t[:], p.MaxControlLine)
+	op.Args = args
 	if err != nil {
 		return 0, 0, err
 	}
@@ -203,18 +194,12 @@ func (p *Parser) subscription(buf []byte, i int, kind Kind, op *Op) (n, need int
 // line parses an operation whose arguments, from buf[i] on, are one text or of
 // no interest.
 func (p *Parser) line(buf []byte, i int, kind Kind, op *Op) (n, need int, err error) {
-	first := i
-	for first < len(buf) && isSpace(buf[first]) {
-		first++
-	}
-	eol, complete := len(buf), false
-	if k := bytes.IndexByte(buf[first:], '\n'); k >= 0 {
-		eol, complete = first+k, true
-	}
-	if op.Args, err = p.args(buf, i, first, eol); err != nil {
+	args, eol, err := text(buf, i, p.MaxControlLine)
+	op.Args = args
+	if err != nil {
 		return 0, 0, err
 	}
-	if !complete {
+	if eol < 0 {
 		return 0, len(buf) + 1, nil
 	}
 	op.Kind = kind

@@ -30,7 +30,11 @@ func verbOf(buf []byte) (*verb, error) {
 	if len(buf) == 0 {
 		return nil, nil
 	}
-	v := candidate(buf)
+	return match(buf, candidate(buf))
+}
+
+// match tells whether buf starts with v, which is nil if no verb can be meant.
+func match(buf []byte, v *verb) (*verb, error) {
 	switch {
 	case v == nil:
 		return nil, ErrUnknownOp

@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// Kind tells what a client asks for.
+// Kind tells what an operation is.
 type Kind uint8
 
-// The operations of the client protocol.
+// The operations of clients and of servers.
 const (
 	OpNone Kind = iota
 	OpConnect
@@ -21,10 +21,26 @@ const (
 	OpPong
 	OpOK
 	OpErr
+
+	// Of servers only.
+
+	OpRSub   // RS+, interest of a route
+	OpRUnsub // RS-
+	OpRMsg   // RMSG, a message on a route
+	OpLSub   // LS+, interest of a leafnode
+	OpLUnsub // LS-
+	OpLMsg   // LMSG, a message of a leafnode
+	OpHMsg   // HMSG, a message with headers
+	OpASub   // A+, interest in an account
+	OpAUnsub // A-
 )
 
-var kindNames = [...]string{"", "CONNECT", "INFO", "PUB", "HPUB", "SUB", "UNSUB", "PING", "PONG", "+OK", "-ERR"}
+var kindNames = [...]string{
+	"", "CONNECT", "INFO", "PUB", "HPUB", "SUB", "UNSUB", "PING", "PONG", "+OK", "-ERR",
+	"RS+", "RS-", "RMSG", "LS+", "LS-", "LMSG", "HMSG", "A+", "A-",
+}
 
+// String returns the verb, in capitals.
 func (k Kind) String() string { return kindNames[k] }
 
 // Op is one operation. Its slices point into the parsed bytes and are valid
@@ -84,7 +100,10 @@ func (p *Parser) Next(buf []byte, op *Op) (n, need int, err error) {
 	if len(buf) >= 4 && binary.LittleEndian.Uint32(buf)|lowerCase == pubSpace {
 		return p.message(buf, len("PUB"), OpPub, op) // most of what there is
 	}
-	v, err := verbOf(buf)
+	if len(buf) == 0 {
+		return 0, 1, nil
+	}
+	v, err := clientVerb(buf).match(buf)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -92,14 +111,6 @@ func (p *Parser) Next(buf []byte, op *Op) (n, need int, err error) {
 		return 0, len(buf) + 1, nil
 	}
 	i := len(v.name)
-	if v.spaced {
-		if i == len(buf) {
-			return 0, i + 1, nil
-		}
-		if buf[i] != ' ' && buf[i] != '\t' {
-			return 0, 0, ErrUnknownOp
-		}
-	}
 	switch v.kind {
 	case OpPub, OpHPub:
 		return p.message(buf, i, v.kind, op)
@@ -111,7 +122,7 @@ func (p *Parser) Next(buf []byte, op *Op) (n, need int, err error) {
 }
 
 // The first four bytes of PUB as a little-endian number, and what makes the
-// letters among them lower case. No byte but a letter becomes one that way.
+// letters among them lower case, as lower does.
 const (
 	pubSpace  = 'p' | 'u'<<8 | 'b'<<16 | ' '<<24
 	lowerCase = 0x20 | 0x20<<8 | 0x20<<16

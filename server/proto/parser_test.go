@@ -31,17 +31,34 @@ const more = "..."
 
 // parseAll feeds input that arrives in pieces, as a connection does, and
 // returns the operations and what came after them: an error, more, or nothing.
-// It checks what Next promises about its results.
 func parseAll(t testing.TB, p *Parser, pieces ...[]byte) []string {
+	t.Helper()
+	var op Op
+	return parsePieces(t, pieces, func(buf []byte) (string, int, int, error) {
+		n, need, err := p.Next(buf, &op)
+		if n == 0 || err != nil {
+			return "", n, need, err
+		}
+		if op.Kind == OpPub || op.Kind == OpHPub {
+			if after := op.Msg[len(op.Msg):cap(op.Msg)]; string(after) != CRLF {
+				t.Fatalf("Next(%q): message is followed by %q", buf, after)
+			}
+		}
+		return describe(&op), n, need, nil
+	})
+}
+
+// parsePieces does that with a function that parses and describes one operation.
+// It checks what Next promises about its results.
+func parsePieces(t testing.TB, pieces [][]byte, next func(buf []byte) (desc string, n, need int, err error)) []string {
 	t.Helper()
 	var out []string
 	var buf []byte
-	var op Op
 	need := 0
 	for _, piece := range pieces {
 		buf = append(buf, piece...)
 		for len(buf) > 0 {
-			n, wants, err := p.Next(buf, &op)
+			desc, n, wants, err := next(buf)
 			switch {
 			case err != nil:
 				if n != 0 {
@@ -59,12 +76,7 @@ func parseAll(t testing.TB, p *Parser, pieces ...[]byte) []string {
 			if n == 0 {
 				break
 			}
-			if op.Kind == OpPub || op.Kind == OpHPub {
-				if after := op.Msg[len(op.Msg):cap(op.Msg)]; string(after) != CRLF {
-					t.Fatalf("Next(%q): message is followed by %q", buf, after)
-				}
-			}
-			out = append(out, describe(&op))
+			out = append(out, desc)
 			buf = buf[n:]
 		}
 	}

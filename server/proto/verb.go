@@ -22,19 +22,22 @@ var (
 	verbPong    = &verb{kind: OpPong, name: []byte("PONG")}
 	verbOK      = &verb{kind: OpOK, name: []byte("+OK")}
 	verbErr     = &verb{kind: OpErr, name: []byte("-ERR"), spaced: true}
+
+	verbRSub   = &verb{kind: OpRSub, name: []byte("RS+"), spaced: true}
+	verbRUnsub = &verb{kind: OpRUnsub, name: []byte("RS-"), spaced: true}
+	verbRMsg   = &verb{kind: OpRMsg, name: []byte("RMSG"), spaced: true}
+	verbLSub   = &verb{kind: OpLSub, name: []byte("LS+"), spaced: true}
+	verbLUnsub = &verb{kind: OpLUnsub, name: []byte("LS-"), spaced: true}
+	verbLMsg   = &verb{kind: OpLMsg, name: []byte("LMSG"), spaced: true}
+	verbHMsg   = &verb{kind: OpHMsg, name: []byte("HMSG"), spaced: true}
+	verbASub   = &verb{kind: OpASub, name: []byte("A+"), spaced: true}
+	verbAUnsub = &verb{kind: OpAUnsub, name: []byte("A-"), spaced: true}
 )
 
-// verbOf finds the verb that buf starts with. It is nil, without an error, if
-// buf ends before that is clear.
-func verbOf(buf []byte) (*verb, error) {
-	if len(buf) == 0 {
-		return nil, nil
-	}
-	return match(buf, candidate(buf))
-}
-
-// match tells whether buf starts with v, which is nil if no verb can be meant.
-func match(buf []byte, v *verb) (*verb, error) {
+// match returns v if buf starts with it and with what may follow it. The result
+// is nil, without an error, if buf ends before that is clear. A v of nil stands for
+// no verb at all.
+func (v *verb) match(buf []byte) (*verb, error) {
 	switch {
 	case v == nil:
 		return nil, ErrUnknownOp
@@ -45,25 +48,24 @@ func match(buf []byte, v *verb) (*verb, error) {
 		return nil, nil
 	case !bytes.EqualFold(buf[:len(v.name)], v.name):
 		return nil, ErrUnknownOp
+	case !v.spaced:
+		return v, nil
+	case len(buf) == len(v.name):
+		return nil, nil
+	case !isBlank(buf[len(v.name)]):
+		return nil, ErrUnknownOp
 	}
 	return v, nil
 }
 
-// candidate picks the only verb that the first bytes allow; where several have
-// a first letter in common and there is no second yet, it is one of them.
-func candidate(buf []byte) *verb {
+// clientVerb picks the only verb of a client that the first bytes of buf allow, nil
+// if none does; where several have a first letter in common and there is no second
+// yet, it is one of them. There is at least one byte.
+func clientVerb(buf []byte) *verb {
 	switch buf[0] {
 	case 'P', 'p':
-		if len(buf) == 1 {
+		if len(buf) == 1 || lower(buf[1]) == 'u' {
 			return verbPub
-		}
-		switch buf[1] {
-		case 'U', 'u':
-			return verbPub
-		case 'I', 'i':
-			return verbPing
-		case 'O', 'o':
-			return verbPong
 		}
 	case 'H', 'h':
 		return verbHPub
@@ -71,6 +73,54 @@ func candidate(buf []byte) *verb {
 		return verbSub
 	case 'U', 'u':
 		return verbUnsub
+	}
+	return commonVerb(buf)
+}
+
+// peerVerb is clientVerb for a server on a link of this kind.
+func peerVerb(buf []byte, link Link) *verb {
+	switch buf[0] {
+	case 'R', 'r':
+		if link != LinkLeaf {
+			return pick(buf, verbRMsg, verbRSub, verbRUnsub)
+		}
+	case 'L', 'l':
+		return pick(buf, verbLMsg, verbLSub, verbLUnsub)
+	case 'H', 'h':
+		return verbHMsg
+	case 'A', 'a':
+		switch {
+		case link == LinkLeaf:
+		case len(buf) > 1 && buf[1] == '-':
+			return verbAUnsub
+		default:
+			return verbASub
+		}
+	}
+	return commonVerb(buf)
+}
+
+// pick tells RMSG, RS+ and RS- apart, or LMSG, LS+ and LS-.
+func pick(buf []byte, msg, sub, unsub *verb) *verb {
+	switch {
+	case len(buf) > 1 && lower(buf[1]) == 'm':
+		return msg
+	case len(buf) > 2 && buf[2] == '-':
+		return unsub
+	}
+	return sub
+}
+
+// commonVerb is clientVerb for what clients and servers alike may say.
+func commonVerb(buf []byte) *verb {
+	switch buf[0] {
+	case 'P', 'p':
+		if len(buf) == 1 || lower(buf[1]) == 'i' {
+			return verbPing
+		}
+		if lower(buf[1]) == 'o' {
+			return verbPong
+		}
 	case 'C', 'c':
 		return verbConnect
 	case 'I', 'i':
@@ -82,3 +132,6 @@ func candidate(buf []byte) *verb {
 	}
 	return nil
 }
+
+// lower makes a capital letter a small one. No byte but a letter becomes one.
+func lower(c byte) byte { return c | 0x20 }

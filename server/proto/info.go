@@ -39,13 +39,7 @@ type Info struct {
 }
 
 // Append appends the whole INFO line.
-func (i *Info) Append(dst []byte) []byte {
-	text, err := json.Marshal(i)
-	if err != nil {
-		panic("proto: INFO cannot be encoded: " + err.Error()) // it has no type that could fail
-	}
-	return AppendInfo(dst, text)
-}
+func (i *Info) Append(dst []byte) []byte { return AppendInfo(dst, encode(i)) }
 
 // Connect is the JSON of CONNECT.
 type Connect struct {
@@ -78,8 +72,19 @@ var DefaultConnect = Connect{Verbose: true, Pedantic: true, Echo: true}
 
 // ParseConnect reads CONNECT's argument. Fields that are not there have the
 // values of DefaultConnect; unknown ones are ignored.
-func ParseConnect(arg []byte) (Connect, error) {
-	c := DefaultConnect
-	err := json.Unmarshal(arg, &c)
-	return c, err
+func ParseConnect(arg []byte) (Connect, error) { return decode(arg, DefaultConnect) }
+
+// decode reads the fields that are there into v.
+func decode[T any](arg []byte, v T) (T, error) {
+	err := json.Unmarshal(arg, &v)
+	return v, err
+}
+
+// encode is the JSON of INFO or CONNECT.
+func encode(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("proto: cannot be encoded: " + err.Error()) // they have no type that could fail
+	}
+	return text
 }

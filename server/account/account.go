@@ -39,8 +39,10 @@ type Account struct {
 	subs sublist.List[*Subscription]
 	// watchers are told of changes of subs.
 	watchers watchers
-	mapper   atomic.Pointer[subject.Mapper]
-	trace    atomic.Pointer[TraceDestination]
+	// interests are what others are told of subs.
+	interests interests
+	mapper    atomic.Pointer[subject.Mapper]
+	trace     atomic.Pointer[TraceDestination]
 	// matching is added to by publishers.
 	matching matchCounters
 	// responses are those that requests to other accounts wait for here.
@@ -141,6 +143,7 @@ func (a *Account) Subscribe(s *Subscription) error {
 		a.subs.Remove(s.Subject, s.Queue, s)
 	}
 	a.watchers.tell(s.Subject)
+	a.interests.note(s)
 	a.shadow(s)
 	return nil
 }
@@ -150,6 +153,7 @@ func (a *Account) Unsubscribe(s *Subscription) {
 	s.Close()
 	a.subs.Remove(s.Subject, s.Queue, s)
 	a.watchers.tell(s.Subject)
+	a.interests.note(s)
 	a.shadow(s)
 }
 
@@ -164,6 +168,7 @@ func (a *Account) UnsubscribeAll(subs []*Subscription) {
 	for _, s := range subs {
 		a.watchers.tell(s.Subject)
 	}
+	a.interests.note(subs...)
 	a.shadow(subs...)
 }
 

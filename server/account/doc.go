@@ -54,6 +54,23 @@
 //   - A message that came out of another account goes to no shadow.
 //   - A record is in its table and its queue, or in neither.
 //
+// # What others are told
+//
+// Who follows an account, as a route to another server does, is told of its subjects and
+// queue groups when the first listener comes and when the last one goes, and of every
+// change in the size of a group. A Follower takes what changed when it has time to send
+// it: it is told what holds then, and not of what was over before.
+//
+// Told are subscriptions of connections and handlers here, unless they are Local. Imports
+// are crossed where a message is published, by every server for itself, so that shadows and
+// service imports are nobody else's business; but the account listens for
+// answers under a prefix of this server's own, and others are told of that.
+//
+// Invariants:
+//   - When Subscribe returns, followers have been woken and can take the subscription.
+//   - A follower holds an item for each subject and group of which it knows something else
+//     than what is, and no other.
+//
 // # What a Fanout remembers
 //
 // Routes are kept for subjects that were published to more than once. They are

@@ -150,13 +150,14 @@ func (a *Account) Import(im Imports) {
 // interestChange is that of an account's interest in a subject. Whoever watches is
 // told when no lock is held any more.
 type interestChange struct {
-	in      *Account
-	subject string
+	in  *Account
+	sub *Subscription
 }
 
 func tellAll(changed []interestChange) {
 	for _, c := range changed {
-		c.in.watchers.tell(c.subject)
+		c.in.watchers.tell(c.sub.Subject)
+		c.in.interests.note(c.sub)
 	}
 }
 
@@ -178,7 +179,7 @@ func (a *Account) importLocked(im *Imports) (changed []interestChange) {
 			sub.Close()
 			a.subs.Remove(sub.Subject, "", sub)
 			delete(a.services, im)
-			changed = append(changed, interestChange{a, sub.Subject})
+			changed = append(changed, interestChange{a, sub})
 		}
 	}
 	for _, im := range next.Services {
@@ -186,7 +187,14 @@ func (a *Account) importLocked(im *Imports) (changed []interestChange) {
 			sub := &Subscription{Subject: im.local, SID: "import", passage: &passage{cross: im}}
 			a.mustInsert(sub)
 			a.services[im] = sub
-			changed = append(changed, interestChange{a, sub.Subject})
+			changed = append(changed, interestChange{a, sub})
+			// Requests go over there with a reply subject of that account, and
+			// answers that want an answer come with one of this account.
+			for _, end := range []*Account{im.To, a} {
+				if sub := end.responses.listen(); sub != nil {
+					changed = append(changed, interestChange{end, sub})
+				}
+			}
 		}
 	}
 	if slices.Equal(old.Streams, next.Streams) {

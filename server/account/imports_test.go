@@ -383,7 +383,8 @@ func TestImportsChangeWhileOthersSubscribe(t *testing.T) {
 	}
 	wg.Wait()
 	to.Import(Imports{})
-	if a, b := from.Interest().Len(), to.Interest().Len(); a+b+len(to.shadows)+len(to.services) > 0 {
+	// Answers may still come to both.
+	if a, b := from.Interest().Len(), to.Interest().Len(); a != 1 || b != 1 || len(to.shadows)+len(to.services) > 0 {
 		t.Errorf("%d and %d subscriptions, %d shadows and %d services are left", a, b, len(to.shadows), len(to.services))
 	}
 }

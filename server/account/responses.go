@@ -28,8 +28,9 @@ type responses struct {
 	most int
 
 	mu sync.Mutex
-	// pending is nil until the first, from when on the account listens to prefix.
-	pending map[token]*response
+	// listening is the subscription to prefix, nil while no import needs answers here.
+	listening *Subscription
+	pending   map[token]*response
 	// replies are the answers that those who got an answer are asked for in turn.
 	replies queue
 }
@@ -91,6 +92,20 @@ func newResponses(a *Account) *responses {
 	return &responses{acc: a, prefix: replyPrefix + string(t[:]) + ".", most: maxWaiting}
 }
 
+// listen has the account listen to prefix from now on, and returns the subscription if it
+// did not before. It comes with the import and not with the first request, since other
+// servers may have the answer before they hear who listens.
+func (rs *responses) listen() *Subscription {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.listening != nil {
+		return nil
+	}
+	rs.listening = &Subscription{Subject: rs.prefix + ">", SID: "import", passage: &passage{cross: rs}}
+	rs.acc.mustInsert(rs.listening)
+	return rs.listening
+}
+
 // expect makes a record.
 func (rs *responses) expect(q *queue, r *response) *response {
 	r.last = rs.acc.clock.Now()
@@ -99,7 +114,6 @@ func (rs *responses) expect(q *queue, r *response) *response {
 	rs.mu.Lock()
 	if rs.pending == nil {
 		rs.pending = make(map[token]*response)
-		rs.acc.mustInsert(&Subscription{Subject: rs.prefix + ">", SID: "import", passage: &passage{cross: rs}})
 	}
 	for r.token = randomToken(); rs.pending[r.token] != nil; {
 		r.token = randomToken()

@@ -54,7 +54,7 @@ func (a *Account) shadowLocked(s *Subscription) (changed []interestChange) {
 		}
 		from := sh.passage.stream.From
 		gone[from] = append(gone[from], sublist.Item[*Subscription]{Subject: sh.Subject, Queue: sh.Queue, Value: sh})
-		changed = append(changed, interestChange{from, sh.Subject})
+		changed = append(changed, interestChange{from, sh})
 	}
 	for from, items := range gone {
 		from.subs.RemoveMany(items)
@@ -74,7 +74,7 @@ func (a *Account) shadowLocked(s *Subscription) (changed []interestChange) {
 		}
 		im.From.mustInsert(sh)
 		have = append(have, sh)
-		changed = append(changed, interestChange{im.From, sh.Subject})
+		changed = append(changed, interestChange{im.From, sh})
 	}
 	if len(have) == 0 {
 		delete(a.shadows, s)

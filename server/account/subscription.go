@@ -8,7 +8,7 @@ import (
 )
 
 // Subscription is interest of one connection, or of a service in the server,
-// in a subject. Subject, Queue, SID, Target, Handler and Filter do not change
+// in a subject. Subject, Queue, SID, Target, Handler, Filter and Local do not change
 // once it is in an account.
 //
 // What every message asks for comes first and is one cache line for it: in a
@@ -41,6 +41,11 @@ type Subscription struct {
 	// Explain says what becomes of a message that the Handler is given, for traces: an
 	// item of event.Trace.Events. If it is nil, a trace only tells of the subscription.
 	Explain func(*Message) any
+
+	// Local keeps other servers from being told of it, as each has its own.
+	Local bool
+	// listed is whether it is in the account's interests, and belongs to those.
+	listed bool
 }
 
 // Filter decides per message whether a subscription may have it. It is called

@@ -117,7 +117,8 @@ func (s *Service) start(a *account.Account, system bool) error {
 	here := &served{system: system}
 	s.served[a] = here
 	for subject, h := range s.handlers(a, system) {
-		sub := &account.Subscription{Subject: subject, SID: "system", Handler: h}
+		// Only the server that a client is connected to knows it.
+		sub := &account.Subscription{Subject: subject, SID: "system", Handler: h, Local: subject == userInfo}
 		if err := a.Subscribe(sub); err != nil {
 			s.stop(a)
 			return fmt.Errorf("service %s in account %q: %w", subject, a.Name(), err)

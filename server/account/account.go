@@ -37,6 +37,8 @@ var NoLimits = Limits{-1, -1, -1}
 type Account struct {
 	name string
 	subs sublist.List[*Subscription]
+	// remote is set when there has been a subscription of another server in subs.
+	remote atomic.Bool
 	// watchers are told of changes of subs.
 	watchers watchers
 	// interests are what others are told of subs.
@@ -135,6 +137,9 @@ func (a *Account) Connections() int {
 // Subscribe adds interest. The error is subject.ErrInvalidSubject. A
 // subscription that somebody closes meanwhile is not left behind.
 func (a *Account) Subscribe(s *Subscription) error {
+	if s.remote() {
+		a.remote.Store(true)
+	}
 	if err := a.subs.Insert(s.Subject, s.Queue, s); err != nil {
 		return err
 	}

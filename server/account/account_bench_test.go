@@ -190,3 +190,35 @@ func BenchmarkImport(b *testing.B) {
 		})
 	}
 }
+
+// What does a message to other servers cost?
+func BenchmarkFanoutRemote(b *testing.B) {
+	for _, bm := range []struct{ name, queue, subject string }{
+		{"plain", "", "orders.created"},
+		{"queue", "q", "orders.created"},
+		{"replies", "", ""},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			a := New("A")
+			for range 2 {
+				s := &Subscription{Subject: "orders.*", Queue: bm.queue, Target: &Target{Receiver: sink{}, Encoder: flatEncoder{}}}
+				if err := a.Subscribe(s); err != nil {
+					b.Fatal(err)
+				}
+			}
+			f := a.NewFanout(Config{Seed: 1})
+			m := NewMessage(bm.subject, bytes.Repeat([]byte("x"), 128))
+			unique := append(make([]byte, 0, 64), "orders."...)
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				if bm.subject == "" {
+					m.Subject = strconv.AppendInt(unique, int64(n), 36)
+				}
+				f.Deliver(f.Routes(m.Subject), m)
+				if n%benchBatch == 0 {
+					f.Flush()
+				}
+			}
+		})
+	}
+}

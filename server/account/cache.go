@@ -30,6 +30,7 @@ type cache struct {
 	swept   uint64
 	scratch Routes
 	result  sublist.Result[*Subscription]
+	remote  foundRemote
 }
 
 var hashSeed = maphash.MakeSeed()

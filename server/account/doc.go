@@ -4,7 +4,7 @@
 // An Account holds the interest (a sublist of Subscriptions) and the limits of
 // one tenant. Nothing crosses from one account to another but by an import. A
 // Subscription belongs to a Target, which is the receiving end of a connection, or
-// has a Handler inside the server.
+// has a Handler inside the server. A Target with an Encoder is a route to another server.
 //
 // # Fan-out
 //
@@ -28,7 +28,7 @@
 //   - Publishing allocates nothing once the routes of a subject are known, nor
 //     for subjects that are used once, as those of replies.
 //   - Of a queue group one member gets a message, drawn at random from those who
-//     can take it.
+//     can take it. Another server is drawn only if no member here can.
 //   - A subscription counts what it got when the publisher flushes, and from the
 //     moment that it has a maximum with each message. No publisher goes beyond a
 //     maximum that it can see.
@@ -53,6 +53,26 @@
 //     overlaps it, from when Subscribe or Import returns until it is closed.
 //   - A message that came out of another account goes to no shadow.
 //   - A record is in its table and its queue, or in neither.
+//
+// # Other servers
+//
+// What another server is interested in are subscriptions with the route to it as their
+// target, which in a queue group weigh as much as it has members there. It gets one copy of
+// a message for all of them, with the names of the groups that it was drawn for:
+//
+//	 server 1                                     server 2
+//	PUB x ─▶ routes(x) ─▶ stage[client] ▓▓
+//	              └─────▶ stage[route]  ▓▓ ─▶  "A x q1" ─▶ Arrive: plain ones, one of q1
+//
+// Imports are crossed where a message is published. A subscription of another server has a
+// shadow in the exporting account like any other, and that server gets the message in
+// the importing account. What arrives goes to no shadow and through no service import;
+// an answer goes to who waits for it, on whatever server that is.
+//
+// Invariants:
+//   - What another server has sent is sent to no other.
+//   - Of a queue group one server is drawn, and that one draws the member.
+//   - For each account, import and server there is one copy of a message.
 //
 // # What others are told
 //

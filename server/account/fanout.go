@@ -29,6 +29,8 @@ type Fanout struct {
 	prefix, local []byte
 	// imported is what handlers of an importing account are called with.
 	imported Message
+	// head is what encoders for other servers are called with.
+	head     Head
 	matching Matching
 	// abroad are those for other accounts that messages go on to, nil if there are
 	// none.
@@ -93,7 +95,7 @@ func (f *Fanout) ownStage() *stage {
 }
 
 // Deliver stages a message for everybody that the routes, those of its subject,
-// name, and tells how many that are.
+// name, and tells how many that are, where another server is one.
 func (f *Fanout) Deliver(r *Routes, m *Message) (delivered int) {
 	return f.deliverAll(r, m, false)
 }
@@ -110,10 +112,16 @@ func (f *Fanout) deliverAll(r *Routes, m *Message, forwarded bool) (delivered in
 			delivered++
 		}
 	}
-	for _, g := range r.groups {
-		if f.deliverOne(r.members[g.start:g.end], m, forwarded) {
+	for i, g := range r.groups {
+		switch {
+		case f.deliverOne(r.members[g.start:g.end], m, forwarded):
 			delivered++
+		case r.remote != nil:
+			f.draw(r, i, m)
 		}
+	}
+	if r.remote != nil {
+		delivered += f.deliverRemote(r.remote, m, forwarded)
 	}
 	f.noteCounted(r)
 	return delivered

@@ -212,7 +212,7 @@ func (f *Follower) settleLocked(p *pendingInterest) {
 // of them listens to itself, nor what every server derives from the imports, but for the
 // answers that find their way only here.
 func (s *Subscription) concernsOthers() bool {
-	if s.Local {
+	if s.Local || s.remote() {
 		return false
 	}
 	if s.passage != nil {

@@ -19,6 +19,8 @@ type Message struct {
 	// it is in; hops counts how often it went into another one.
 	origin *Account
 	hops   uint8
+	// arrived is set while it is delivered after another server has sent it.
+	arrived bool
 }
 
 // NewMessage makes a message of the server's own, with headers given as names

@@ -21,6 +21,8 @@ type Routes struct {
 	groups  []span
 	// prefixes is what the routes' prefixes are cut from.
 	prefixes []byte
+	// remote are those to other servers, nil as a rule.
+	remote *remoteRoutes
 	// scratch routes belong to the cache, which fills them anew for every
 	// subject that is not kept.
 	scratch bool
@@ -48,10 +50,16 @@ type route struct {
 	shadow bool
 }
 
-type span struct{ start, end int }
+type span struct {
+	start, end int
+	// name is that of the queue group.
+	name string
+}
 
 // None tells whether nobody listens.
-func (r *Routes) None() bool { return len(r.plain) == 0 && len(r.groups) == 0 }
+func (r *Routes) None() bool {
+	return len(r.plain) == 0 && len(r.groups) == 0 && (r.remote == nil || len(r.remote.copies) == 0)
+}
 
 // Routes finds who gets messages to a subject. The result is valid until the
 // next call of Routes or Flush.
@@ -79,7 +87,7 @@ func (f *Fanout) Routes(subject []byte) *Routes {
 
 // resolve looks up the routes of a subject. r may hold old ones.
 func (f *Fanout) resolve(r *Routes, subject []byte, gen uint64) {
-	found := &f.cache.result
+	found, remote := &f.cache.result, &f.cache.remote
 	r.gen = gen
 	f.acc.subs.Match(subject, found)
 	n := uint64(len(found.Plain))
@@ -89,11 +97,15 @@ func (f *Fanout) resolve(r *Routes, subject []byte, gen uint64) {
 	f.matching.Found++
 	f.matching.Receivers += n
 	f.matching.MaxReceivers = max(f.matching.MaxReceivers, n)
+	if f.acc.remote.Load() {
+		remote.split(found)
+	}
 	// Most changes of interest are about other subjects.
-	if r.scratch && r.particular || !r.leadTo(found) {
+	if r.scratch && r.particular || !r.leadTo(found) || !r.remote.leadTo(remote) {
 		before := r.weight()
 		r.count()
 		r.replace(found, subject)
+		r.replaceRemote(f.acc, remote, subject)
 		if !r.scratch {
 			f.cache.weight += r.weight() - before
 		}
@@ -103,6 +115,7 @@ func (f *Fanout) resolve(r *Routes, subject []byte, gen uint64) {
 	for i := range found.Queues {
 		clear(found.Queues[i].Members)
 	}
+	remote.forget()
 }
 
 // leadTo tells whether these are the routes to what was found.
@@ -139,7 +152,7 @@ func (r *Routes) replace(found *sublist.Result[*Subscription], subject []byte) {
 	for i := range found.Queues {
 		start := len(r.members)
 		r.members = r.appendRoutes(r.members, found.Queues[i].Members, subject)
-		r.groups = append(r.groups, span{start, len(r.members)})
+		r.groups = append(r.groups, span{start, len(r.members), found.Queues[i].Name})
 	}
 	clear(plain[min(len(plain), len(r.plain)):])
 	clear(members[min(len(members), len(r.members)):])
@@ -183,11 +196,20 @@ func (rt *route) owner() *Subscription {
 func (r *Routes) forget() {
 	clear(r.plain)
 	clear(r.members)
+	if r.remote != nil {
+		r.remote.forget()
+	}
 	r.plain, r.members, r.groups = r.plain[:0], r.members[:0], r.groups[:0]
 }
 
 // weight is the number of routes.
-func (r *Routes) weight() int { return len(r.plain) + len(r.members) }
+func (r *Routes) weight() int {
+	n := len(r.plain) + len(r.members)
+	if r.remote != nil {
+		n += len(r.remote.found.subs)
+	}
+	return n
+}
 
 // count makes subscriptions count what was delivered to them.
 func (r *Routes) count() {

@@ -17,7 +17,7 @@ func (im *ServiceImport) appendSubject(dst, subj []byte) []byte {
 
 // cross implements crossing: it takes a request to those who offer the service.
 func (im *ServiceImport) cross(f *Fanout, to []byte, m *Message, how manner) bool {
-	if m.hops >= maxHops {
+	if m.hops >= maxHops || m.arrived {
 		return false
 	}
 	g := f.there(im.To)

@@ -72,6 +72,9 @@ func (a *Account) shadowLocked(s *Subscription) (changed []interestChange) {
 			Subject: im.here.ApplyString(local, nil), Queue: s.Queue, SID: s.SID, Target: s.Target,
 			passage: &passage{of: s, stream: im, account: a},
 		}
+		if s.remote() {
+			im.From.remote.Store(true)
+		}
 		im.From.mustInsert(sh)
 		have = append(have, sh)
 		changed = append(changed, interestChange{im.From, sh})
@@ -94,9 +97,10 @@ func (s *Subscription) Owner() (*Subscription, *Account) {
 }
 
 // exports tells whether a message may go to an importing account: one that came from
-// another account does not, or it might go around for ever.
+// another account does not, or it might go around for ever, and one from another server
+// is sent to the importing account from there.
 func (f *Fanout) exports(rt *route, m *Message) bool {
-	if m.hops > 0 {
+	if m.hops > 0 || m.arrived {
 		return false
 	}
 	p := rt.sub.passage

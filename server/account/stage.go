@@ -128,6 +128,16 @@ func (s *stage) message(prefix []byte, m *Message, headers bool) int {
 	return len(b) + len(body)
 }
 
+// remote appends a message for another server, which begins with head. It returns the
+// number of bytes appended.
+func (s *stage) remote(head []byte, m *Message) int {
+	s.msgs++
+	s.bytes += int64(m.Size())
+	s.list.Append(head)
+	s.list.Append(m.Body)
+	return len(head) + len(m.Body)
+}
+
 // handOver gives everything to the target.
 func (s *stage) handOver() (behind <-chan struct{}) {
 	if s.target.closed.Load() {

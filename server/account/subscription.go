@@ -46,6 +46,8 @@ type Subscription struct {
 	Local bool
 	// listed is whether it is in the account's interests, and belongs to those.
 	listed bool
+	// weight is, of another server's, how many members of the group it has; 0 is one.
+	weight atomic.Int32
 }
 
 // Filter decides per message whether a subscription may have it. It is called
@@ -116,12 +118,14 @@ func (s *Subscription) SetFiltered(on bool) { s.filtered.Store(on) }
 // Filtered tells whether the Filter is asked.
 func (s *Subscription) Filtered() bool { return s.filtered.Load() }
 
-// Target is the receiving end of a connection.
+// Target is the receiving end of a connection, of a client or to another server.
 type Target struct {
 	// ID is the connection's, for traces.
 	ID uint64
 	// Receiver takes what is for the connection.
 	Receiver Receiver
+	// Encoder encodes messages for another server. It is nil for a client.
+	Encoder Encoder
 
 	headers atomic.Bool
 	replies atomic.Bool

@@ -36,19 +36,31 @@ func (f *Fanout) trace(r *Routes, m *Message, tr *tracing) (delivered int) {
 			delivered++
 		}
 	}
-	for _, g := range r.groups {
-		members := r.members[g.start:g.end]
-		for n := len(members); n > 0; n-- {
-			i := f.pick(n)
-			if f.try(&members[i], m, tr) {
-				delivered++
-				break
-			}
-			members[i], members[n-1] = members[n-1], members[i]
+	for i, g := range r.groups {
+		switch {
+		case f.tryOne(r.members[g.start:g.end], m, tr):
+			delivered++
+		case r.remote != nil:
+			f.draw(r, i, m)
 		}
+	}
+	if r.remote != nil {
+		delivered += f.traceRemote(r.remote, m, tr)
 	}
 	f.noteCounted(r)
 	return delivered
+}
+
+// tryOne is deliverOne for a message that is traced.
+func (f *Fanout) tryOne(members []route, m *Message, tr *tracing) bool {
+	for n := len(members); n > 0; n-- {
+		i := f.pick(n)
+		if f.try(&members[i], m, tr) {
+			return true
+		}
+		members[i], members[n-1] = members[n-1], members[i]
+	}
+	return false
 }
 
 // try delivers to one subscription, and reports whether that may have the message.
@@ -83,6 +95,31 @@ func (f *Fanout) try(rt *route, m *Message, tr *tracing) bool {
 	}
 	tr.to.Delivered(rt.owner(), m, in, problem)
 	return problem == ""
+}
+
+// traceRemote delivers to other servers, which go on with the trace themselves.
+func (f *Fanout) traceRemote(rr *remoteRoutes, m *Message, tr *tracing) (delivered int) {
+	for i := range rr.copies {
+		c := &rr.copies[i]
+		if (c.plain || len(c.drawn) > 0) && c.takes(m) {
+			if !tr.only {
+				f.send(c, m, false)
+			}
+			delivered++
+			if c.stream != nil {
+				tr.to.Stream(c.account, c.to)
+			}
+			if c.stream == nil || c.stream.AllowTrace {
+				in := c.account
+				if in == tr.home {
+					in = nil
+				}
+				tr.to.Delivered(c.sub, m, in, "")
+			}
+		}
+		c.begin()
+	}
+	return delivered
 }
 
 // crossing is what takes messages into another account, nil for other routes.

@@ -153,6 +153,10 @@ func (t *tracer) Delivered(s *account.Subscription, m *account.Message, in *acco
 	}
 	if s.Target != nil {
 		e.Kind, e.CID, e.Name = event.KindClient, s.Target.ID, s.Target.Receiver.Name()
+		if s.Target.Encoder != nil {
+			// Whose subscriptions get it over there is for that server to say.
+			e.Kind, e.Sub, e.Queue = event.KindRouter, "", ""
+		}
 	}
 	t.add(e)
 }

@@ -227,6 +227,13 @@ func (r *rig) listen(subject string) *inbox {
 	return b
 }
 
+// count is how many have come and were not taken.
+func (b *inbox) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.list)
+}
+
 func (b *inbox) close() { b.r.acc.Unsubscribe(b.sub) }
 
 // next returns the next message, if one comes within a time.

@@ -28,6 +28,12 @@ type RouteInfo struct {
 	GatewayURL   string   `json:"gateway_url,omitempty"`
 	// GossipMode tells what to do about other servers on account of this INFO.
 	GossipMode uint8 `json:"gossip_mode,omitempty"`
+	// RouteAccounts are those that have connections of their own on the sender's side,
+	// RouteCall is how many connections it had dialled when it dialled this one.
+	RouteAccounts []string `json:"route_accounts,omitempty"`
+	RouteCall     uint64   `json:"route_call,omitempty"`
+	// NatsLite is the version of this protocol, 0 if the sender is of another kind.
+	NatsLite int `json:"nats_lite,omitempty"`
 }
 
 // LeafInfo is the JSON of INFO on a leafnode link.
@@ -70,6 +76,8 @@ type RouteConnect struct {
 	ClusterDynamic bool   `json:"cluster_dynamic,omitempty"`
 	OriginCluster  bool   `json:"lnoc,omitempty"`
 	OriginUnsub    bool   `json:"lnocu,omitempty"`
+	// NatsLite is as in RouteInfo.
+	NatsLite int `json:"nats_lite,omitempty"`
 
 	// Lang is set by clients and Gateway by gateways, which are refused.
 	Lang    string `json:"lang,omitempty"`

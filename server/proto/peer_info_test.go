@@ -41,10 +41,12 @@ func TestPeerJSON(t *testing.T) {
 				Info: everything, IP: "nats-route://h:6222/", WSConnectURLs: []string{"w:1"}, Compression: "s2_fast", Import: someImport, Export: noExport,
 				OriginCluster: true, OriginUnsub: true, RoutePoolSize: 3, RoutePoolIdx: 2, RouteAccount: "A",
 				LeafnodeURLs: []string{"l:7422"}, GatewayURL: "g:7222", GossipMode: 2,
+				RouteAccounts: []string{"A", "B"}, RouteCall: 4, NatsLite: 1,
 			},
 			`INFO {` + everythingJSON + `,"ip":"nats-route://h:6222/","ws_connect_urls":["w:1"],"compression":"s2_fast",` +
 				`"import":{"allow":["a","b.\u003e"],"deny":["c"]},"export":{"allow":[]},"lnoc":true,"lnocu":true,` +
-				`"route_pool_size":3,"route_pool_idx":2,"route_account":"A","leafnode_urls":["l:7422"],"gateway_url":"g:7222","gossip_mode":2} `,
+				`"route_pool_size":3,"route_pool_idx":2,"route_account":"A","leafnode_urls":["l:7422"],"gateway_url":"g:7222","gossip_mode":2,` +
+				`"route_accounts":["A","B"],"route_call":4,"nats_lite":1} `,
 		},
 		{"INFO of a route, empty", &RouteInfo{}, `INFO {` + nothingJSON + `} `},
 		{
@@ -61,10 +63,10 @@ func TestPeerJSON(t *testing.T) {
 			"CONNECT of a route",
 			&RouteConnect{
 				Echo: true, Verbose: true, Pedantic: true, User: "u", Pass: "p", TLSRequired: true, Headers: true, Name: "NID",
-				Cluster: "C", ClusterDynamic: true, OriginCluster: true, OriginUnsub: true, Lang: "go", Gateway: "G",
+				Cluster: "C", ClusterDynamic: true, OriginCluster: true, OriginUnsub: true, NatsLite: 1, Lang: "go", Gateway: "G",
 			},
 			`CONNECT {"echo":true,"verbose":true,"pedantic":true,"user":"u","pass":"p","tls_required":true,"headers":true,"name":"NID",` +
-				`"cluster":"C","cluster_dynamic":true,"lnoc":true,"lnocu":true,"lang":"go","gateway":"G"}`,
+				`"cluster":"C","cluster_dynamic":true,"lnoc":true,"lnocu":true,"nats_lite":1,"lang":"go","gateway":"G"}`,
 		},
 		{
 			"CONNECT of a route, empty", &RouteConnect{},

@@ -15,6 +15,10 @@ var bcryptForm = regexp.MustCompile(`^\$2[abxy]\$\d{2}\$`)
 // than the secret itself.
 func IsBcrypt(stored string) bool { return bcryptForm.MatchString(stored) }
 
+// Matches compares what was given with a stored password or token, plain or a bcrypt hash.
+// The time it takes does not tell how much of a plain one was right.
+func Matches(stored, given string) bool { return newSecret(stored).matches(given, "") }
+
 // secret is a stored password or token: plain or a hash, the other empty.
 type secret struct {
 	plain, hash string

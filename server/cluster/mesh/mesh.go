@@ -176,16 +176,22 @@ func (m *Mesh) LinkFor(id, account string) (LinkID, bool) {
 }
 
 // slotFor returns where the messages of an account go.
-func (m *Mesh) slotFor(s *Server, account string) Slot {
-	if slices.Contains(m.self.Accounts, account) && slices.Contains(s.Accounts, account) {
+func (m *Mesh) slotFor(s *Server, account string) Slot { return SlotFor(&m.self, s, account) }
+
+// SlotFor returns where the messages of an account go between two servers. Both come to
+// the same.
+func SlotFor(a, b *Server, account string) Slot {
+	if slices.Contains(a.Accounts, account) && slices.Contains(b.Accounts, account) {
 		return Slot{Account: account}
 	}
 	h := fnv.New32a()
 	h.Write([]byte(account))
-	return Slot{Index: int(h.Sum32() % uint32(m.poolSize(s)))}
+	return Slot{Index: int(h.Sum32() % uint32(poolSize(a, b)))}
 }
 
-func (m *Mesh) poolSize(s *Server) int { return max(1, min(m.self.PoolSize, s.PoolSize)) }
+func (m *Mesh) poolSize(s *Server) int { return poolSize(&m.self, s) }
+
+func poolSize(a, b *Server) int { return max(1, min(a.PoolSize, b.PoolSize)) }
 
 // isUsed reports whether there may be a link for a slot.
 func (m *Mesh) isUsed(s *Server, slot Slot) bool {

@@ -27,7 +27,7 @@ func handshake(name string) *Handshake {
 }
 
 // link makes a connection from a host to another.
-func link(t *testing.T, n *memnet.Network, from, to string) (near, far net.Conn) {
+func link(t testing.TB, n *memnet.Network, from, to string) (near, far net.Conn) {
 	t.Helper()
 	l, err := n.Host(to).Listen("tcp", ":6222")
 	if err != nil {

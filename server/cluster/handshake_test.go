@@ -229,3 +229,29 @@ func TestAcceptInPieces(t *testing.T) {
 		_, _ = near.Close(), far.Close()
 	})
 }
+
+// FuzzAccept introduces somebody with any bytes: who gets in has said who he is.
+func FuzzAccept(f *testing.F) {
+	h := handshake("x")
+	good := h.info(&Meeting{}).Append(h.connect("u", "p").Append(nil))
+	for _, in := range [][]byte{good, good[:20], append(good, "PING\r\n"...), []byte("CONNECT {}\r\n"), []byte("PING\r\n")} {
+		f.Add(in)
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := link(t, memnet.New(memnet.Config{}), "a", "b")
+			go func() {
+				_, _ = near.Write(in)
+				_, _ = io.Copy(io.Discard, near)
+				_ = near.Close()
+			}()
+			h := handshake("b")
+			h.Username, h.Password = "u", "p"
+			m, err := h.Accept(far, nil)
+			if (m == nil) == (err == nil) || m != nil && (m.Peer.ID == "" || m.Peer.PoolSize < 1 || m.Info.NatsLite < 1) {
+				t.Errorf("%+v, %v", m, err)
+			}
+			_ = far.Close()
+		})
+	})
+}

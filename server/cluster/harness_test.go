@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -144,20 +145,21 @@ func join(t testing.TB, n *memnet.Network, from, to *node, slot mesh.Slot) (near
 	return from.begin(nearConn, m), to.begin(farConn, theirs)
 }
 
-// leave closes all routes, and checks that nothing of them is left.
-func (nd *node) leave() {
-	nd.t.Helper()
+// open are the routes there are.
+func (nd *node) open() []*Route {
 	nd.mu.Lock()
-	var routes []*Route
-	for r := range nd.routes {
-		routes = append(routes, r)
-	}
-	nd.mu.Unlock()
-	for _, r := range routes {
+	defer nd.mu.Unlock()
+	return slices.Collect(maps.Keys(nd.routes))
+}
+
+// leave closes all routes.
+func (nd *node) leave() {
+	for _, r := range nd.open() {
 		r.Close(conn.ServerShutdown, "")
 	}
 }
 
+// isClean tells whether nothing of a route is left.
 func (nd *node) isClean() bool {
 	nd.mu.Lock()
 	defer nd.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/memnet"
+	"github.com/nats-lite/nats-lite/internal/race"
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/cluster/mesh"
 	"github.com/nats-lite/nats-lite/server/conn"
@@ -45,7 +46,7 @@ func TestPublish(t *testing.T) {
 				t.Errorf("another account got %q", got)
 			}
 		}
-		for r := range nodes[0].routes {
+		for _, r := range nodes[0].open() {
 			if s := r.Stats(); s.InMsgs != 2 || s.InBytes != 23 || s.Msgs != 2 || s.Theirs == 0 {
 				t.Errorf("%s counts %+v", r, s)
 			}
@@ -236,6 +237,68 @@ func TestForward(t *testing.T) {
 	})
 }
 
+// A request to a service of another account, and its answer, cross the accounts on the
+// requestor's server.
+func TestServiceOverRoute(t *testing.T) {
+	inBubble(t, time.Millisecond, three[:2], func(_ *memnet.Network, nodes []*node) {
+		for _, nd := range nodes {
+			im, err := account.NewServiceImport(nd.Account("A"), "svc", "ask")
+			if err != nil {
+				t.Fatal(err)
+			}
+			nd.Account("B").Import(account.Imports{Services: []*account.ServiceImport{im}})
+		}
+		acc := nodes[1].Account("A")
+		svc := &account.Subscription{Subject: "svc", Handler: func(m *account.Message) {
+			acc.Publish(account.NewMessage(string(m.Reply), []byte("yes")))
+		}}
+		if err := acc.Subscribe(svc); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		s := nodes[0].listen("B", "_INBOX.1", "")
+		if n := nodes[0].publish("B", "ask", "_INBOX.1", "?"); n != 1 {
+			t.Errorf("the request goes to %d", n)
+		}
+		settle()
+		if got := s.take(); !slices.Equal(got, []string{"_INBOX.1  yes"}) {
+			t.Errorf("answered with %q", got)
+		}
+	})
+}
+
+// A route that has ended is not woken any more.
+func TestNothingFollowsOn(t *testing.T) {
+	inBubble(t, 0, three[:2], func(_ *memnet.Network, nodes []*node) {
+		for _, r := range nodes[0].open() {
+			r.Close(conn.ServerShutdown, "")
+			settle()
+			before := r.out.woken.Load()
+			nodes[0].listen("A", "x", "")
+			if r.out.woken.Load() != before {
+				t.Error("it follows the account still")
+			}
+		}
+	})
+}
+
+// Does encoding a message allocate nothing?
+func TestAppendHeadAllocatesNothing(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	r := &Route{}
+	dst := make([]byte, 0, 512)
+	for _, h := range []*account.Head{
+		{Account: "A", To: []byte("x"), Subject: []byte("x"), Reply: []byte("r"), Queues: []string{"q"}, Size: 5},
+		{Account: "A", To: []byte("inbox"), Subject: []byte("x"), Reply: []byte("r"), HeaderLen: 2, Size: 5},
+	} {
+		if n := testing.AllocsPerRun(100, func() { dst = r.AppendHead(dst[:0], h) }); n != 0 {
+			t.Errorf("%q: %v allocations", dst, n)
+		}
+	}
+}
+
 // When a route dies messages go elsewhere, and when it is back everything is as before.
 func TestRouteDies(t *testing.T) {
 	inBubble(t, time.Millisecond, three, func(n *memnet.Network, nodes []*node) {
@@ -284,7 +347,7 @@ func TestPings(t *testing.T) {
 		if !nodes[0].reaches("b") {
 			t.Fatal("a route that is quiet is closed")
 		}
-		for r := range nodes[0].routes {
+		for _, r := range nodes[0].open() {
 			if rtt := r.Stats().RTT; rtt != 2*time.Millisecond {
 				t.Errorf("the round trip is %v", rtt)
 			}

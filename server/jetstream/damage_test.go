@@ -317,7 +317,7 @@ func TestDamageBeforeCheckpoints(t *testing.T) {
 		r := newRig(t, vfs.NewMem(), func(r *rig, _ *wal.Config, _ *host.Config, _ *Config) { r.every.blockBytes = 2048 })
 		for _, name := range []string{"A", "B"} {
 			r.create(&api.StreamConfig{Name: name, Subjects: []string{name + ".>"}})
-			for i := range 300 { // some of them are in blocks
+			for i := range 30 { // some of them are in blocks
 				r.store(name+".x", strings.Repeat(fmt.Sprint(i), 100))
 			}
 			want[name] = r.contents(name)

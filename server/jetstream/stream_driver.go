@@ -246,7 +246,6 @@ func (s *stream) boundBatches(b *BatchLimits) {
 // is something for the actor to do. Who has it propose quietly runs lender, or nudges
 // the host.
 func (s *stream) carryOutLocked(quietly bool) (wake bool) {
-
 	for i := range s.out.Proposals {
 		op := s.out.Proposals[i].Op
 		p := newPublication(s, s.out.Proposals[i].Ticket)

@@ -2,10 +2,7 @@ package consumer
 
 import (
 	"bytes"
-	"encoding/binary"
-	"fmt"
 
-	"github.com/nats-lite/nats-lite/internal/pack"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 )
 
@@ -40,17 +37,16 @@ func (s *State) finished(first, last store.Seq, res *Result) {
 // the state and in the frame alone. The data is not kept. After an error, which
 // is an ErrOp, the state is of no use any more.
 func (s *State) Apply(data []byte, res *Result) error {
-	if len(data) < frameHead || data[0] != frameVersion {
-		return fmt.Errorf("%w: a frame of %d bytes without the head of version %d", ErrOp, len(data), frameVersion)
+	in, now, err := openFrame(data)
+	if err != nil {
+		return err
 	}
-	now := int64(binary.LittleEndian.Uint64(data[1:]))
-	in := pack.NewReader(data[frameHead:])
 	for in.Len() > 0 {
-		kind, body := opKind(in.Byte()), in.Bytes()
-		if in.Bad() {
-			return opError(kind, "cut off")
+		kind, body, err := readOp(&in)
+		if err == nil {
+			err = s.apply(kind, &body, now, res)
 		}
-		if err := s.apply(kind, &reader{Reader: pack.NewReader(body)}, now, res); err != nil {
+		if err != nil {
 			return err
 		}
 	}

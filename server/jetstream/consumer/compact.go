@@ -18,6 +18,10 @@ func (e *Engine) Compact(now int64, out *Effects) {
 		return
 	}
 	e.log.flush(e.ahead, out)
+	e.proposeWhole(out)
+}
+
+func (e *Engine) proposeWhole(out *Effects) {
 	data := e.ahead.AppendFull(nil)
 	e.log.frames.push(data)
 	e.log.made++

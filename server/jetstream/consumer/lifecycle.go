@@ -21,7 +21,7 @@ func (e *Engine) Create(now int64, cfg *api.ConsumerConfig, out *Effects) error 
 	if err != nil {
 		return err
 	}
-	first, newestUpTo, err := e.firstMessage(c)
+	first, newestUpTo, err := firstMessage(e.p.Store, c, e.p.Store.State().Last)
 	if err != nil {
 		return err
 	}
@@ -41,6 +41,18 @@ func (e *Engine) Create(now int64, cfg *api.ConsumerConfig, out *Effects) error 
 	return nil
 }
 
+// Resume is Create for a consumer that was there before, with the state that it is to go on
+// from.
+func (e *Engine) Resume(now int64, s *State, out *Effects) error {
+	e.tick(now)
+	if e.created() {
+		return errors.New("consumer: it was created already")
+	}
+	e.ahead = s.Clone()
+	e.proposeWhole(out)
+	return e.start(out)
+}
+
 // encodeSettings returns the configuration as the state has it, and as the engine
 // has it.
 func encodeSettings(cfg *api.ConsumerConfig) ([]byte, *settings, error) {
@@ -52,38 +64,40 @@ func encodeSettings(cfg *api.ConsumerConfig) ([]byte, *settings, error) {
 	return config, c, err
 }
 
-// firstMessage returns where a new consumer begins. For last_per_subject newestUpTo
-// is the end of what is there.
-func (e *Engine) firstMessage(c *settings) (first, newestUpTo store.Seq, err error) {
-	at := e.p.Store.State()
+// firstMessage returns where a consumer begins that was created when last was the newest
+// message of its stream. For last_per_subject newestUpTo is the end of what was there.
+func firstMessage(r store.Reader, c *settings, last store.Seq) (first, newestUpTo store.Seq, err error) {
 	switch c.DeliverPolicy {
 	case api.DeliverAll:
-		first = at.First
+		first = r.State().First
 	case api.DeliverNew:
-		first = at.Last + 1
+		first = last + 1
 	case api.DeliverByStartSequence:
-		first = max(store.Seq(c.OptStartSeq), at.First)
+		first = max(store.Seq(c.OptStartSeq), r.State().First)
 	case api.DeliverByStartTime:
 		if c.OptStartTime == nil {
 			return 0, 0, errors.New("consumer: there is no start time")
 		}
-		first = e.p.Store.At(c.OptStartTime.UnixNano())
+		first = min(r.At(c.OptStartTime.UnixNano()), last+1)
 	case api.DeliverLast, api.DeliverLastPerSubject:
-		return e.newestMessage(c, at.Last)
+		return newestMessage(r, c, last)
 	}
 	return max(first, 1), 0, nil
 }
 
-func (e *Engine) newestMessage(c *settings, last store.Seq) (first, newestUpTo store.Seq, err error) {
+func newestMessage(r store.Reader, c *settings, last store.Seq) (first, newestUpTo store.Seq, err error) {
+	if last == 0 {
+		return 1, 0, nil
+	}
 	if c.DeliverPolicy == api.DeliverLastPerSubject {
-		newest, err := e.p.Store.LastOf(c.filter, last, math.MaxInt, nil)
+		newest, err := r.LastOf(c.filter, last, math.MaxInt, nil)
 		if err != nil || len(newest) == 0 {
 			return last + 1, 0, err
 		}
 		return newest[0], last, nil
 	}
 	var m store.Message
-	switch err := e.p.Store.Last(c.filter, last, &m); {
+	switch err := r.Last(c.filter, last, &m); {
 	case err == nil:
 		return m.Seq, 0, nil
 	case errors.Is(err, store.ErrNotFound):

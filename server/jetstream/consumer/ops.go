@@ -201,6 +201,23 @@ type reader struct {
 	n    uint64
 }
 
+// openFrame returns what is in a frame, and its time.
+func openFrame(data []byte) (in pack.Reader, now int64, err error) {
+	if len(data) < frameHead || data[0] != frameVersion {
+		return in, 0, fmt.Errorf("%w: a frame of %d bytes without the head of version %d", ErrOp, len(data), frameVersion)
+	}
+	return pack.NewReader(data[frameHead:]), int64(binary.LittleEndian.Uint64(data[1:])), nil
+}
+
+// readOp reads an operation of a frame.
+func readOp(in *pack.Reader) (kind opKind, body reader, err error) {
+	kind, body.Reader = opKind(in.Byte()), pack.NewReader(in.Bytes())
+	if in.Bad() {
+		err = opError(kind, "cut off")
+	}
+	return kind, body, err
+}
+
 // run reads a run of numbers.
 func (r *reader) run() store.Range {
 	first := r.last + store.Seq(r.Varint())

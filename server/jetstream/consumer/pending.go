@@ -102,6 +102,17 @@ func (p *pending) removeTo(seq store.Seq) (any bool) {
 	return any
 }
 
+// removeFrom takes out all from seq on. What is added then may have these numbers.
+func (p *pending) removeFrom(seq store.Seq) {
+	kept := pending{}
+	for d := range p.all() {
+		if d.stream < seq {
+			kept.add(*d)
+		}
+	}
+	*p = kept
+}
+
 func (p *pending) skipHoles() {
 	for p.head < len(p.list) && p.list[p.head].count == 0 {
 		p.head++

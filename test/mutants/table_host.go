@@ -235,8 +235,12 @@ var hostMutants = []Mutant{
 		"seen in the field: a node with a hole in its log is elected",
 	},
 	{
-		"damage that is found later is put up with", hostHalt, "	if errors.As(err, &corrupt) {\n", "	if errors.As(err, &corrupt) && corrupt.Index == 0 {\n",
+		"damage that is found later is put up with", hostHalt, "	if isCorrupt(err) {\n", "	if isCorrupt(err) && g.core == nil {\n",
 		"seen in the field: a node with a hole in its log goes on leading",
+	},
+	{
+		"damage behind other damage is taken for a whole log", "server/raft/host/mend.go", "missing = missing || e.Index != next\n", "missing = missing || e.Index < next\n",
+		"a consumer that goes on from what is left takes what is lost for what never was",
 	},
 	{
 		"log is given up before anybody has admitted the new replica", hostRejoin, "	g.rebirth = self\n	g.setNodes()\n", "	g.rebirth = self\n	g.setNodes()\n	g.reborn()\n",

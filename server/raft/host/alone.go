@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/wal"
@@ -16,6 +17,8 @@ import (
 //   - Some are not: the machine gets what is in front of them, and the replica is
 //     halted. What is behind them cannot be applied to a state that is not the one
 //     it was made for. The log stays as it is.
+//   - Some are not, or it is not known what is missing, and the machine is a Mender: it
+//     makes a state of what there is, with which the log begins anew (mend.go).
 
 // maxRewrite bounds the entries that are held in memory to be written once more.
 const maxRewrite = 512 << 20
@@ -36,7 +39,11 @@ func (g *Group) alone(lg *wal.Group, st *wal.GroupState, base raft.Base) {
 			missing = first
 		}
 	}
-	if missing == 0 {
+	machine, mends := g.apply.machine.(Mender)
+	switch unknown := slices.ContainsFunc(st.Damage, func(d wal.Damage) bool { return d.Kind == wal.DamagedUnknown }); {
+	case missing == 0 && mends && unknown:
+		missing = st.Last + 1
+	case missing == 0:
 		g.rewrite(lg, st, base, why)
 		return
 	}
@@ -45,6 +52,10 @@ func (g *Group) alone(lg *wal.Group, st *wal.GroupState, base raft.Base) {
 		g.apply.post(task{then: func() { g.apply.first(&st.Base.Conf) }})
 	}
 	g.apply.post(task{entries: ents})
+	if mends && (err == nil || isCorrupt(err)) {
+		g.mend(machine, lg, st, base.Index+1+raft.Index(len(ents)), why)
+		return
+	}
 	if err != nil {
 		missing = base.Index + 1 + raft.Index(len(ents))
 	}
@@ -60,11 +71,7 @@ func (g *Group) rewrite(lg *wal.Group, st *wal.GroupState, base raft.Base, why e
 		g.halt(fmt.Errorf("%w: %w", why, err))
 		return
 	}
-	self := st.Replica.Self
-	if self == raft.None {
-		// The record that says so is lost. Nobody else can have this identity.
-		self = g.aloneAs(&base)
-	}
+	self := g.aloneAs(st, &base)
 	if base.Conf.Empty() {
 		base.Conf = st.Base.Conf.Clone()
 	}
@@ -79,9 +86,14 @@ func (g *Group) rewrite(lg *wal.Group, st *wal.GroupState, base raft.Base, why e
 		// What was voted for is not known: that term is over.
 		hard = raft.HardState{Term: hard.Term + 1}
 	}
+	g.beginAnew(self, st, &base, hard, ents)
+}
+
+// beginAnew writes the group once more, in place of all that was of it.
+func (g *Group) beginAnew(self raft.PeerID, st *wal.GroupState, base *raft.Base, hard raft.HardState, ents []raft.Entry) {
 	g.self.Store(uint64(self))
-	err = g.write(write{then: g.boot}, wal.Write{
-		Replica: &wal.Replica{Self: self, Contacts: st.Replica.Contacts}, Base: &base, Hard: &hard, Entries: ents,
+	err := g.write(write{then: g.boot}, wal.Write{
+		Replica: &wal.Replica{Self: self, Contacts: st.Replica.Contacts}, Base: base, Hard: &hard, Entries: ents,
 	})
 	if err != nil {
 		g.writeFailed(err)
@@ -89,7 +101,11 @@ func (g *Group) rewrite(lg *wal.Group, st *wal.GroupState, base raft.Base, why e
 }
 
 // aloneAs returns the identity of the only voter.
-func (g *Group) aloneAs(base *raft.Base) raft.PeerID {
+func (g *Group) aloneAs(st *wal.GroupState, base *raft.Base) raft.PeerID {
+	if self := st.Replica.Self; self != raft.None {
+		return self
+	}
+	// The record that says so is lost. Nobody else can have this identity.
 	for _, conf := range []*raft.ConfState{&g.conf, &base.Conf} {
 		if len(conf.Voters) == 1 {
 			return conf.Voters[0]

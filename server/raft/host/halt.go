@@ -32,8 +32,7 @@ func (g *Group) halt(err error) {
 // tried again in a while, as after a restart of the server: nothing has been
 // forgotten.
 func (g *Group) unreadable(err error) {
-	var corrupt *wal.CorruptionError
-	if errors.As(err, &corrupt) {
+	if isCorrupt(err) {
 		g.forgotten(fmt.Errorf("the log cannot be read: %w", err))
 		return
 	}
@@ -47,6 +46,13 @@ func (g *Group) unreadable(err error) {
 	g.dropCore(fmt.Errorf("raft/host: the log cannot be read: %w", err))
 	g.blind = true
 	g.state.Store(uint32(Starting))
+}
+
+// isCorrupt reports whether something is wrong with what the log says, and not only with
+// reading it.
+func isCorrupt(err error) bool {
+	_, ok := errors.AsType[*wal.CorruptionError](err)
+	return ok
 }
 
 // lookAgain tries to take part again, once all that was on its way to the log is

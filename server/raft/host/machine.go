@@ -2,6 +2,7 @@ package host
 
 import (
 	"io"
+	"iter"
 
 	"github.com/nats-lite/nats-lite/server/raft"
 )
@@ -52,6 +53,20 @@ type Halter interface {
 	// anew, and why. It is called behind all that is applied, like the methods of
 	// StateMachine, and at most once.
 	Halted(err error)
+}
+
+// Mender is a machine that keeps nothing but the log, and can go on although entries are
+// lost that nobody has.
+type Mender interface {
+	// Mend is called where the replica would be halted, behind all that is in front of the
+	// first entry that is lost, with what is told of the loss. Left gives what can be read
+	// behind it, in order, and with each batch whether something is lost right in front of
+	// it; it is empty if it is not known what is lost. Mend returns a proposal that makes
+	// any state what it is to be. With that the log begins anew, and nothing is called
+	// until it is applied. After an error the replica is halted.
+	//
+	// If the server ends before that is durable, the next start does it again.
+	Mend(lost error, left iter.Seq2[bool, *Batch]) (whole []byte, err error)
 }
 
 // Position is how far a machine is.

@@ -195,6 +195,11 @@ func (c *consumer) begin(w *worker, in *consumerInbox) {
 	created := in.lead.Created() == 0
 	switch {
 	case err != nil:
+	case created && c.e.logGone && !c.assigned.Load().Group.Memory:
+		var state *consumercore.State
+		if state, err = c.anew(); err == nil {
+			err = engine.Resume(w.now, state, &w.effects)
+		}
 	case created:
 		err = engine.Create(w.now, cfg, &w.effects)
 	case st.Retention == api.RetainInterest, !bytes.Equal(in.lead.Config(), mustJSON(cfg)):

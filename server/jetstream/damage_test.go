@@ -243,9 +243,13 @@ func tryDamaged(t *testing.T, what string, disk *vfs.Mem, contents map[string]ma
 				// It has a log of its own.
 				in, apiErr := call[api.ConsumerInfoResponse](r, subjectOf(api.OpConsumerInfo, name, c.Name), nil)
 				switch {
-				case c.Trouble != nil:
 				case apiErr != nil:
-					t.Errorf("%s: the consumer of %s does not serve (%v), and nobody is told", what, name, apiErr)
+					t.Errorf("%s: the consumer of %s does not serve (%v), trouble %v", what, name, apiErr, c.Trouble)
+				case c.Trouble != nil:
+					// What is delivered anew comes as well.
+					if n := in.NumAckPending + int(in.NumPending); n < waiting[name] && missing == 0 {
+						t.Errorf("%s: %d messages of %s wait for the consumer, want at least %d", what, n, name, waiting[name])
+					}
 				case in.NumAckPending != waiting[name] && missing == 0:
 					t.Errorf("%s: %d messages of %s wait for the consumer, want %d", what, in.NumAckPending, name, waiting[name])
 				}

@@ -65,7 +65,9 @@ func (r *Raft) campaign() {
 // time with less in its log than what the first one's votes were given to.
 //
 // One that is alone leads at once: the mark of its term goes into the same write as
-// its vote, and until that is durable nobody hears of the term.
+// its vote, and until that is durable nobody hears of the term. What it had in its log
+// is committed then, for nobody else could have anything against it: it is served while
+// the write is on its way, however long that takes.
 func (r *Raft) stand(transfer bool) {
 	r.role, r.leader, r.votes = Candidate, None, nil
 	r.term++
@@ -73,6 +75,10 @@ func (r *Raft) stand(transfer bool) {
 	r.resetTimer()
 	if peers := r.conf().Peers(); len(peers) == 1 && peers[0] == r.id {
 		r.becomeLeader()
+		if had := r.termStart - 1; r.log.stable() == had {
+			r.knownFrom = had
+			r.commitTo(had)
+		}
 		return
 	}
 	r.hold(Message{Type: MsgVoteResp, To: r.id})
@@ -191,7 +197,7 @@ func (r *Raft) becomeLeader() {
 	r.confChanged()
 	own := r.progress(r.id)
 	own.match = r.log.stable()
-	r.termStart = next
+	r.termStart, r.knownFrom = next, next
 	// The mark of the term, without which nothing of earlier terms could be
 	// committed (Raft, 5.4.2).
 	r.appendOwn(Entry{Index: next, Term: r.term})

@@ -112,10 +112,12 @@ type Raft struct {
 	votes []ballot
 
 	// As leader: peers in order of their ID, itself included; termStart the
-	// index of the first entry of the term; uncommitted what it has
-	// appended behind the commit index.
+	// index of the first entry of the term; knownFrom the index that has to be
+	// committed for it to know all that is; uncommitted what it has appended
+	// behind the commit index.
 	peers       []*progress
 	termStart   Index
+	knownFrom   Index
 	uncommitted inflights
 	transferee  PeerID
 	noLease     bool

@@ -52,11 +52,11 @@ func (r *Raft) queueRead(rd pendingRead) {
 	}
 	// What is committed now has to be seen. A new leader does not know all that
 	// is: the read then waits for the first entry of its term.
-	rd.index = max(r.log.committed, r.termStart)
+	rd.index = max(r.log.committed, r.knownFrom)
 	// Whoever asks here has told the time. A read from elsewhere has not, and the
 	// time of the last tick may be long ago: of a process that stood still, or
 	// of a group that was quiescent.
-	if r.committedInTerm() && (rd.from == None && r.leaseHolds() || r.alone()) {
+	if r.knowsCommitted() && (rd.from == None && r.leaseHolds() || r.alone()) {
 		r.answerRead(rd, false)
 		return
 	}
@@ -67,8 +67,16 @@ func (r *Raft) queueRead(rd pendingRead) {
 	r.releaseReads()
 }
 
-// committedInTerm reports whether the leader knows all that is committed.
+// committedInTerm reports whether an entry of the leader's term is committed.
 func (r *Raft) committedInTerm() bool { return r.log.committed >= r.termStart }
+
+// knowsCommitted reports whether the leader knows all that is committed.
+func (r *Raft) knowsCommitted() bool { return r.log.committed >= r.knownFrom }
+
+// KnownFrom returns the index that the machine of a leader has to have applied to show
+// all that was committed before it led: that of the first entry of its term, but for one
+// that was alone.
+func (r *Raft) KnownFrom() Index { return r.knownFrom }
 
 // alone reports whether the leader needs nobody's agreement.
 func (r *Raft) alone() bool {
@@ -90,7 +98,7 @@ func (r *Raft) beginReads() {
 
 // releaseReads answers the reads whose round a majority has confirmed.
 func (r *Raft) releaseReads() {
-	if len(r.reads.waiting) == 0 || !r.committedInTerm() {
+	if len(r.reads.waiting) == 0 || !r.knowsCommitted() {
 		return
 	}
 	confirmed := quorumValue(r.conf(), func(id PeerID) uint64 {

@@ -218,7 +218,11 @@ var coreMutants = []Mutant{
 		"a leader that slept or stood still believes in the time of its last tick",
 	},
 	{
-		"new leader reads before its first entry", read, "	rd.index = max(r.log.committed, r.termStart)\n", "	rd.index = r.log.committed\n",
+		"one that is alone commits what is not on its disk", election, "r.log.stable() == had {", "r.log.stable() <= had {",
+		"a leader that was left alone serves what its disk may not keep",
+	},
+	{
+		"new leader reads before its first entry", read, "	rd.index = max(r.log.committed, r.knownFrom)\n", "	rd.index = r.log.committed\n",
 		"a new leader does not know what is committed (thesis 6.4)",
 	},
 	{

@@ -77,7 +77,7 @@ var hostMutants = []Mutant{
 		"replicas that differ for good",
 	},
 	{
-		"new leader is told before it has caught up", hostApply, "a.hasLead = l.Leading && a.at.Base.Term < l.Term", "a.hasLead = l.Leading && a.at.Base.Term > l.Term",
+		"new leader is told before it has caught up", hostApply, "a.lead, a.leadAt = l, from", "a.lead, a.leadAt = l, from-from",
 		"it decides by a state that lacks what is committed",
 	},
 	{

@@ -25,9 +25,9 @@ type applier struct {
 
 	// The rest belongs to the worker that runs it. at is how far the machine is.
 	at Position
-	// lead is what the machine is to be told when it has applied the mark of the
-	// term.
+	// lead is what the machine is to be told when it has applied all up to leadAt.
 	lead    Leadership
+	leadAt  raft.Index
 	hasLead bool
 	// reads wait for their index.
 	reads []read
@@ -39,7 +39,9 @@ type applier struct {
 // task is something for the apply stage to do. Its parts are done in the order of
 // the fields.
 type task struct {
+	// lead is who leads; this replica does when all up to leadAt is applied.
 	lead    Leadership
+	leadAt  raft.Index
 	hasLead bool
 	entries []raft.Entry
 	// waits are settled: those that are Applied with their entry, the others
@@ -144,7 +146,7 @@ func (a *applier) run(w *worker) {
 
 func (a *applier) do(w *worker, t *task) {
 	if t.hasLead {
-		a.leaderChanged(t.lead)
+		a.leaderChanged(t.lead, t.leadAt)
 	}
 	waits := t.waits
 	for i := range t.entries {
@@ -211,7 +213,13 @@ func (a *applier) apply(b *Batch, e *raft.Entry, wt *wait) {
 	if wt != nil {
 		wt.settle(a.group, b)
 	}
-	if a.hasLead && a.lead.Term == e.Term {
+	a.maybeLead()
+}
+
+// maybeLead tells the machine that it leads, if it was to be told and has applied all
+// that it has to.
+func (a *applier) maybeLead() {
+	if a.hasLead && a.at.Base.Index >= a.leadAt {
 		a.hasLead = false
 		a.machine.LeaderChanged(a.lead)
 	}
@@ -251,13 +259,13 @@ func (a *applier) first(c *raft.ConfState) {
 
 // leaderChanged tells the machine who leads: at once, unless it is this replica,
 // whose machine first has to apply all that was committed before.
-func (a *applier) leaderChanged(l Leadership) {
-	a.hasLead = l.Leading && a.at.Base.Term < l.Term
-	if a.hasLead {
-		a.lead = l
-		return
-	}
-	if a.failed == nil {
+func (a *applier) leaderChanged(l Leadership, from raft.Index) {
+	a.hasLead = l.Leading && a.failed == nil
+	a.lead, a.leadAt = l, from
+	switch {
+	case a.hasLead:
+		a.maybeLead()
+	case a.failed == nil:
 		a.machine.LeaderChanged(l)
 	}
 }

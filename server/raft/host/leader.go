@@ -27,7 +27,7 @@ func (g *Group) soft(s *raft.SoftState, t *task) {
 		return
 	}
 	g.told = now
-	t.lead, t.hasLead = now, true
+	t.lead, t.leadAt, t.hasLead = now, g.core.KnownFrom(), true
 	h.leaderChanges.Add(1)
 	h.event(Event{Kind: EventLeader, Group: g.id, Peer: now.Leader, Term: now.Term})
 }

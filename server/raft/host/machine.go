@@ -38,7 +38,7 @@ type StateMachine interface {
 	// is as it was. The image must not be kept.
 	Restore(at Position, image Image) error
 	// LeaderChanged tells who leads. A replica that leads is told so when it has
-	// applied the mark of its term, hence all that was committed before it.
+	// applied all that was committed before it led.
 	LeaderChanged(Leadership)
 }
 

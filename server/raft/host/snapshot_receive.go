@@ -225,10 +225,7 @@ func (a *applier) restore(r *receiver) {
 			a.at = Position{Base: at.Base, Time: at.Time}
 			a.at.Base.Conf = at.Base.Conf.Clone()
 			a.applied.Store(uint64(at.Base.Index))
-			if a.hasLead && a.lead.Term <= at.Base.Term {
-				a.hasLead = false
-				a.machine.LeaderChanged(a.lead)
-			}
+			a.maybeLead()
 		}
 	}
 	r.post(func(m *receiverMail) { m.restored, m.err = true, err })

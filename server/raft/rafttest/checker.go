@@ -41,7 +41,7 @@ const (
 	LogMatching        = "log matching (same index and term, same log up to there)"
 	LeaderCompleteness = "leader completeness (what is committed is in the log of every later leader)"
 	StateMachineSafety = "state machine safety (same index, same entry applied everywhere)"
-	CommitRule         = "commit rule (a leader commits by an entry of its own term)"
+	CommitRule         = "commit rule (a leader commits by an entry of its own term, unless it is alone)"
 	ConfRule           = "configuration rule (a leader proposes one after it has committed an entry of its own term)"
 	CommittedPrefix    = "committed prefix (what is committed never changes)"
 	Monotony           = "monotony (term and commit index never go back within a life)"
@@ -316,7 +316,7 @@ func (c *Checker) commits(p *record, v View, to raft.Index) error {
 	if !c.onQuorum(&p.conf, to, at.term) && !c.onQuorum(v.Conf(), to, at.term) {
 		return &Violation{QuorumDurable, p.id, fmt.Sprintf("commits %d/%d, which no majority of %s has on disk", to, at.term, confName(v.Conf()))}
 	}
-	if v.Role() == raft.Leader && at.term != v.Term() {
+	if peers := v.Conf().Peers(); v.Role() == raft.Leader && at.term != v.Term() && (len(peers) > 1 || peers[0] != v.ID()) {
 		return &Violation{CommitRule, p.id, fmt.Sprintf("leads term %d, and commits up to %d/%d", v.Term(), to, at.term)}
 	}
 	for _, o := range c.order {

@@ -120,7 +120,7 @@ var walMutants = []Mutant{
 		"no place is written twice: what is valid behind a torn write is of another time",
 	},
 	{
-		"write passes an earlier one of its group", walOperation, "case fits && len(r.Entries) == 0 && len(own) == 0:", "case fits && len(r.Entries) == 0:",
+		"write passes an earlier one of its group", walOperation, "case fits && r.passes() && len(own) == 0:", "case fits && r.passes():",
 		"a vote that overtakes entries, a base without what is in front of it",
 	},
 	{
@@ -150,7 +150,11 @@ var walMutants = []Mutant{
 		"one bit takes all that follows it",
 	},
 	{
-		"tail is not written once more", walOpen, "	if err := l.renew(a); err != nil {\n		return err\n	}\n", "",
+		"housekeeping does not wait for the tail to be written once more", "server/raft/wal/housekeep.go", "	if l.unrenewed.Load() {\n", "	if false {\n",
+		"a segment that was made ready before is older than what it follows",
+	},
+	{
+		"tail is not written once more", walOpen, "	err := l.renew()\n	if l.lacksRoom(err) {\n", "	var err error\n	if l.lacksRoom(err) {\n",
 		"after a failed sync the page cache shows what is not on disk",
 	},
 	{

@@ -436,8 +436,8 @@ func failNth(t *testing.T, n, seed uint64, fault errorfs.Fault) bool {
 // A full disk makes writes wait; when there is space again they go on, and
 // nothing is lost either way.
 func TestFullDisk(t *testing.T) {
-	passed := 0
-	for seed := range uint64(12) {
+	passed, late := 0, 0
+	for seed := range uint64(40) {
 		mem := vfs.NewMem()
 		s := newStory(t, nil, seed)
 		s.disorder = true
@@ -471,6 +471,19 @@ func TestFullDisk(t *testing.T) {
 				must(t, l.Close())
 				s.restart(m)
 				s.log = open(t, s.cfg)
+			case 2:
+				mem = mem.CrashClone(vfs.Killed)
+				_, m, err := s.reopenGroups(mem.CrashClone(vfs.Killed))
+				if err != nil {
+					t.Fatalf("seed %d: killed while full: %v", seed, err)
+				}
+				s.restart(m)
+				fs = errorfs.Wrap(mem, s.cfg.Clock, nil)
+				fs.LimitSpace(s.rng.Int64N(3) * 10 << 10)
+				s.cfg.FS = fs
+				if s.log = open(t, s.cfg); s.log.unrenewed.Load() {
+					late++
+				}
 			}
 		}
 		if full == 0 {
@@ -485,14 +498,28 @@ func TestFullDisk(t *testing.T) {
 		if err := s.last().check(s.log); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
+		// And so it stays.
+		for range 100 {
+			must(t, s.step())
+		}
+		must(t, s.log.Flush())
+		if err := s.last().check(s.log); err != nil {
+			t.Fatalf("seed %d, some time after: %v", seed, err)
+		}
 		for _, err := range s.errs {
 			if !errors.Is(err, ErrFull) {
 				t.Errorf("seed %d: %v", seed, err)
 			}
 		}
 		must(t, s.log.Close())
+		s.cfg.FS = mem.CrashClone(vfs.CrashOptions{})
+		l := open(t, s.cfg)
+		if err := s.last().check(l); err != nil {
+			t.Fatalf("seed %d, opened again: %v", seed, err)
+		}
+		must(t, l.Close())
 	}
-	if passed == 0 {
-		t.Error("nothing has passed what waits")
+	if passed == 0 || late == 0 {
+		t.Errorf("%d times something has passed what waits, %d times the tail had to wait", passed, late)
 	}
 }

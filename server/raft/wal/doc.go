@@ -32,8 +32,9 @@
 //     failed: the log is poisoned then. No error but that of a full disk is tried
 //     again.
 //   - What is behind the mark is cut where it is torn, and written once more in
-//     another segment before anybody is told of it. What is in front of the mark is
-//     never cut and never overwritten, whatever it looks like.
+//     another segment before anybody is told of it; on a full disk, before anything
+//     else is written. What is in front of the mark is never cut and never overwritten,
+//     whatever it looks like.
 //   - No place in a segment is written twice, but for zeros behind its end.
 //   - A segment is removed when no record in it is live, what superseded them is
 //     durable, and a list of segments without it is. A segment with damage that

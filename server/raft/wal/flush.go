@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"github.com/nats-lite/nats-lite/internal/vfs"
 )
@@ -21,6 +22,9 @@ type flusher struct {
 	flushSeq uint64
 	// missing are segments whose file is gone, as long as it matters.
 	missing []uint64
+	// unrenewed is set while what is behind the mark waits for space to be written
+	// once more. Housekeeping leaves the segments alone then.
+	unrenewed atomic.Bool
 	// wantManifest is set until the list of segments is written.
 	wantManifest bool
 	batch        []request
@@ -93,17 +97,14 @@ func (l *Log) round() int {
 		l.failAll(err)
 		return 0
 	}
-	need := l.take()
+	err := l.prepare()
+	if noSpace(err) {
+		l.waitForSpace(err)
+	} else if err != nil {
+		return l.fail(err)
+	}
 	if len(l.batch) == 0 {
 		return 0
-	}
-	if err := l.ensureRoom(need); err != nil {
-		if !noSpace(err) {
-			return l.fail(err)
-		}
-		if l.waitForSpace(err); len(l.batch) == 0 {
-			return 0
-		}
 	}
 	for {
 		err := l.write()
@@ -122,6 +123,28 @@ func (l *Log) round() int {
 			return 0
 		}
 	}
+}
+
+// prepare takes a batch, and makes room for it. Without room there may be some for a part
+// of it.
+func (l *Log) prepare() error {
+	l.batch = l.batch[:0]
+	if l.unrenewed.Load() {
+		if err := l.renewLate(); err != nil {
+			return err
+		}
+	}
+	need := l.take()
+	if len(l.batch) == 0 && l.hasSpare() {
+		l.setFull(nil) // nobody else finds it out
+	}
+	err := l.ensureRoom(need)
+	if noSpace(err) {
+		if other := l.makeDo(); other != nil {
+			return other
+		}
+	}
+	return err
 }
 
 // lossError is the failed sync of more than the batch: what was written before,
@@ -201,6 +224,9 @@ func (l *Log) manifestRoom() int64 {
 // space.
 func (l *Log) reserve() int64 { return min(l.cfg.SegmentBytes/16, 4<<20) }
 
+// minRoom is what a segment has to have room for to be worth it.
+const minRoom = 512
+
 // ensureRoom makes the active segment one with room.
 func (l *Log) ensureRoom(need int64) error {
 	if need == 0 {
@@ -223,6 +249,20 @@ func (l *Log) ensureRoom(need int64) error {
 		return err
 	}
 	l.setFull(nil)
+	return nil
+}
+
+// makeDo makes a small segment the active one if there is none: all of it is for
+// writes that pass others.
+func (l *Log) makeDo() error {
+	if s := l.active; s != nil && !s.closed {
+		return nil
+	}
+	for size := l.reserve(); size >= minRoom; size /= 2 {
+		if err := l.roll(segmentStart + size); err == nil || !noSpace(err) {
+			return err
+		}
+	}
 	return nil
 }
 

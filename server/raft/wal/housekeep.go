@@ -98,6 +98,10 @@ func (l *Log) keepHouse() (errs []error) {
 		}
 		return err == nil || noSpace(err) || errors.Is(err, ErrFull) || errors.Is(err, errRemove)
 	}
+	if l.unrenewed.Load() {
+		l.retry()
+		return nil
+	}
 	due := true
 	if l.cfg.SyncInterval > 0 {
 		now := l.cfg.Clock.Now()
@@ -119,11 +123,18 @@ func (l *Log) retry() {
 	if !l.Full() {
 		return
 	}
-	if l.more = true; l.isStarted() {
-		l.kick()
+	if l.more = true; !l.isStarted() {
+		l.round()
 		return
 	}
-	l.round()
+	// Also if nothing is queued: the tail may have to be written, and nobody else finds out
+	// that there is space.
+	l.turn <- struct{}{}
+	n := l.round()
+	<-l.turn
+	if n > 0 && l.Queued() {
+		l.kick()
+	}
 }
 
 // cutSegments cuts segments to their ends, which gives back what was reserved.

@@ -142,7 +142,7 @@ func (l *Log) adopt(a *analysis) error {
 // replaceStale has housekeeping move forward what is in segments that are in clear or
 // have an earlier key, into a new one.
 func (l *Log) replaceStale() error {
-	if l.staleSegments() == 0 {
+	if l.staleSegments() == 0 || l.unrenewed.Load() {
 		return nil
 	}
 	if l.active == nil {
@@ -181,10 +181,64 @@ func (l *Log) repair(a *analysis) error {
 			return err
 		}
 	}
-	if err := l.renew(a); err != nil {
+	err := l.renew()
+	if l.lacksRoom(err) {
+		// What does not count may hold the room.
+		if err := l.cutTails(); err != nil {
+			return err
+		}
+		err = l.renew()
+	}
+	if l.lacksRoom(err) {
+		// It can be read all the same, and nothing is written in front of it. Unless a sync
+		// has failed before, it is on disk now.
+		l.unrenewed.Store(true)
+		l.setFull(err)
+		l.askForChores()
+		return l.syncTail()
+	}
+	if err != nil {
 		return err
 	}
 	return l.cutTails()
+}
+
+// syncTail syncs the segments that have something behind the mark.
+func (l *Log) syncTail() error {
+	for _, s := range l.segs.Load().list {
+		if s.number < l.synced.segment {
+			continue
+		}
+		if err := s.f.SyncData(); err != nil && !noSpace(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// lacksRoom reports whether an error of renew is that there is no space to begin with, so
+// that nothing has changed.
+func (l *Log) lacksRoom(err error) bool { return noSpace(err) && l.active == nil }
+
+// renewLate does what there was no space for when the log was opened.
+func (l *Log) renewLate() error {
+	// It is not what whoever flushes is waiting for.
+	written := l.written
+	l.written = nil
+	defer func() { l.written = written }()
+	err := l.renew()
+	if err == nil {
+		err = l.cutTails()
+	}
+	switch {
+	case l.lacksRoom(err):
+		return err
+	case err != nil:
+		// Also if it is of a full disk, this is not one to wait for.
+		return errors.New("writing the tail once more: " + err.Error())
+	}
+	l.unrenewed.Store(false)
+	return l.replaceStale()
 }
 
 // repairStore makes STORE whole, and has it remember what is lost.
@@ -208,10 +262,10 @@ func (l *Log) repairStore(a *analysis) error {
 // that the file system shows it although it is not on disk: after a sync that
 // failed, or because the process ended before the sync. Segments beyond the mark
 // have nothing else, and go.
-func (l *Log) renew(a *analysis) error {
+func (l *Log) renew() error {
 	var copies []recordCopy
 	var gone []*segment
-	found := false
+	var cut *segment // at the mark
 	for _, s := range l.segs.Load().list {
 		from := int64(segmentStart)
 		if s.number == l.synced.segment {
@@ -220,7 +274,6 @@ func (l *Log) renew(a *analysis) error {
 		if s.number < l.synced.segment || s.end <= from {
 			continue
 		}
-		found = true
 		for _, c := range l.needed(s.number) {
 			if c.from.offset() >= from {
 				copies = append(copies, c)
@@ -228,22 +281,30 @@ func (l *Log) renew(a *analysis) error {
 		}
 		if s.number > l.synced.segment {
 			gone = append(gone, s)
-			continue
+		} else {
+			cut = s
 		}
-		again, err := scanSegment(l.cfg.FS, s.path, l.store.id, s.number, from, s.key != nil)
-		if err != nil {
-			return err
-		}
-		s.end, s.chain = from, again.chain
 	}
 	// Even if no record is needed, a list of segments may be among them.
-	if !found {
+	if cut == nil && len(gone) == 0 {
 		return nil
 	}
 	if err := l.readCopies(copies); err != nil {
 		return err
 	}
-	if err := l.rewriteTail(copies, gone); err != nil {
+	next, err := l.createTail(copies)
+	if err != nil {
+		return err
+	}
+	if cut != nil {
+		from := max(segmentStart, l.synced.offset)
+		again, err := scanSegment(l.cfg.FS, cut.path, l.store.id, cut.number, from, cut.key != nil)
+		if err != nil {
+			return errors.Join(err, l.discard(next))
+		}
+		cut.end, cut.chain = from, again.chain
+	}
+	if err := l.rewriteTail(next, copies, gone); err != nil {
 		return err
 	}
 	for _, s := range gone {
@@ -263,27 +324,30 @@ func (l *Log) needed(number uint64) (copies []recordCopy) {
 	return copies
 }
 
+// createTail makes a segment for copies: one like others, or as large as it has to be.
+func (l *Log) createTail(copies []recordCopy) (s *segment, err error) {
+	need := segmentStart + 2*l.overhead() + 4*l.manifestRoom()
+	for i := range copies {
+		need += copies[i].from.length() + l.sealing()
+	}
+	for _, size := range []int64{max(l.cfg.SegmentBytes, need+l.reserve()), need + l.reserve(), need} {
+		if s, err = l.createSegment(l.nextNumber(), size); !noSpace(err) {
+			break
+		}
+	}
+	return s, err
+}
+
 // rewriteTail writes copies to a new segment, which takes the place of those
 // that go. It gets its header when the copies are on disk, for the header says
 // that nothing behind the mark counts in the segments before; and the list of
 // segments names those that go until then.
-func (l *Log) rewriteTail(copies []recordCopy, gone []*segment) error {
+func (l *Log) rewriteTail(s *segment, copies []recordCopy, gone []*segment) error {
 	rest := l.segs.Load().without(gone)
 	h := segmentHeader{store: l.store.id, incarnation: l.store.incarnation}
 	if n := len(rest.list); n > 0 {
 		last := rest.list[n-1]
 		h.prev, h.chain = position{last.number, last.end}, last.chain
-	}
-	need := segmentStart + 2*l.overhead() + 4*l.manifestRoom() + l.reserve()
-	for i := range copies {
-		need += copies[i].from.length() + l.sealing()
-	}
-	s, err := l.createSegment(l.nextNumber(), max(l.cfg.SegmentBytes, need))
-	if noSpace(err) {
-		s, err = l.createSegment(l.nextNumber(), need)
-	}
-	if err != nil {
-		return err
 	}
 	h.segment, h.key, s.chain = s.number, s.key, h.chain
 	l.activate(s)
@@ -306,7 +370,9 @@ func (l *Log) rewriteTail(copies []recordCopy, gone []*segment) error {
 func (l *Log) carryOut(op *operation) error {
 	op.done = make(chan error, 1)
 	l.batch = append(l.batch[:0], request{op: op, bytes: 1})
+	l.mu.Lock()
 	l.pending++
+	l.mu.Unlock()
 	if err := l.write(); err != nil {
 		return err
 	}

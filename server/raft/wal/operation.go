@@ -227,7 +227,7 @@ func (l *Log) waitForSpace(err error) {
 			l.finishOperation(r.op, ErrFull)
 			continue
 		case r.op != nil:
-		case fits && len(r.Entries) == 0 && len(own) == 0:
+		case fits && r.passes() && len(own) == 0:
 		case fits && r.compacts() && !slices.ContainsFunc(own, func(at int) bool { return rest[at].concerns(r.Base.Index) }):
 			// It is about what is in front of all that waits.
 		case fits && r.resets():
@@ -257,6 +257,12 @@ func (l *Log) waitForSpace(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queue = append(keep, l.queue...)
+}
+
+// passes reports whether the write is one of those that there is always to be room for:
+// who leads, and what wins space back.
+func (r *request) passes() bool {
+	return r.Frees || !slices.ContainsFunc(r.Entries, func(e raft.Entry) bool { return len(e.Data) > 0 })
 }
 
 // compacts reports whether the write does nothing but let the log begin later,

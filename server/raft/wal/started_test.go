@@ -133,39 +133,63 @@ func TestStartedOnFullDisk(t *testing.T) {
 // A log that is opened on a full disk writes what waits when there is space, though
 // nobody asks again.
 func TestOpenedOnFullDisk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var errs []error
-		fs := errorfs.Wrap(vfs.NewMem(), clock.Real(), nil)
-		cfg := testConfig(fs, &errs)
-		cfg.Clock = clock.Real()
-		l := open(t, cfg)
-		l.Start()
-		must(t, l.Close())
-
-		fs.LimitSpace(0)
-		l = open(t, cfg)
-		l.Start()
-		done := make(chan error, 1)
-		must(t, l.Append(Write{Group: 1, Replica: &Replica{Self: 1}, Done: func(err error) { done <- err }}))
-		time.Sleep(time.Minute)
-		select {
-		case err := <-done:
-			t.Fatalf("done on a full disk: %v", err)
-		default:
-		}
-		if !l.Full() {
-			t.Error("it does not say that the disk is full")
-		}
-		fs.LimitSpace(-1)
-		time.Sleep(time.Second)
-		select {
-		case err := <-done:
-			must(t, err)
-		default:
-			t.Error("with space again nothing is written")
-		}
-		must(t, l.Close())
-	})
+	for i := range 3 {
+		killed, quiet := i > 0, i > 1
+		synctest.Test(t, func(t *testing.T) {
+			mem := vfs.NewMem()
+			cfg := testConfig(mem, nil)
+			cfg.Clock = clock.Real()
+			l := open(t, cfg)
+			must(t, l.Append(Write{Group: 2, Replica: &Replica{Self: 1}, Entries: []raft.Entry{{Index: 1, Term: 1, Data: []byte("old")}}}))
+			must(t, l.Flush())
+			if killed {
+				mem = mem.CrashClone(vfs.Killed)
+			} else {
+				must(t, l.Close())
+			}
+			fs := errorfs.Wrap(mem, clock.Real(), noRoom)
+			cfg.FS, cfg.CacheBytes = fs, -1
+			l = open(t, cfg)
+			l.Start()
+			done := make(chan error, 1)
+			if quiet {
+				done <- nil // nobody has anything to write
+			} else {
+				must(t, l.Append(Write{Group: 1, Replica: &Replica{Self: 1}, Done: func(err error) { done <- err }}))
+			}
+			read := func() {
+				g, _ := l.Group(2)
+				if ents, err := g.Entries(1, 2, 1<<20); err != nil || string(ents[0].Data) != "old" {
+					t.Errorf("killed %v: %v, %v", killed, ents, err)
+				}
+			}
+			for range 60 {
+				time.Sleep(time.Second)
+				read()
+			}
+			if len(done) > 0 && !quiet {
+				t.Fatalf("killed %v: done on a full disk", killed)
+			}
+			if !l.Full() {
+				t.Errorf("killed %v: it does not say that the disk is full", killed)
+			}
+			fs.SetInjector(nil)
+			for range 1000 {
+				time.Sleep(time.Millisecond)
+				read()
+			}
+			select {
+			case err := <-done:
+				must(t, err)
+			default:
+				t.Errorf("killed %v: with space again nothing is written", killed)
+			}
+			if l.Full() {
+				t.Errorf("killed %v: it still says that the disk is full", killed)
+			}
+			must(t, l.Close())
+		})
+	}
 }
 
 // While the disk is full a group can be compacted, and that gives back the space

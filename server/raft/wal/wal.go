@@ -91,10 +91,13 @@ type Write struct {
 	// write may or may not survive then. It is ErrInvalid if the write does not
 	// fit its group, and nothing was written.
 	//
-	// While the disk is full, writes without entries pass those that wait: those
-	// of other groups, and of its own group a Base that compacts what is durable;
-	// a Replica or Delete is done together with what it wipes out.
+	// While the disk is full, writes pass those that wait which have no entries, only
+	// entries without data, or Frees: those of other groups, and of its own group a
+	// Base that compacts what is durable; a Replica or Delete is done together with
+	// what it wipes out.
 	Done func(error)
+	// Frees says that the write is small, and that what follows from it wins space back.
+	Frees bool
 }
 
 // Replica says which replica of a group this store holds.

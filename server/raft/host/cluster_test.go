@@ -268,7 +268,7 @@ func (c *cluster) run() {
 
 func (c *cluster) busy() bool {
 	for _, nd := range c.up() {
-		if !nd.stuck && nd.log.Pending() > 0 {
+		if !nd.stuck && nd.log.Pending() > 0 && !nd.log.Full() {
 			return true
 		}
 		for _, p := range []*pool{nd.host.groupPool, nd.host.applyPool, nd.host.bulkPool} {

@@ -163,6 +163,8 @@ var (
 	ErrNotLeader = raft.ErrNotLeader
 	// ErrOverloaded: there is too much under way. Later it may go.
 	ErrOverloaded = errors.New("raft/host: overloaded")
+	// ErrFull: the disk is full. Only what wins space back is taken.
+	ErrFull = errors.New("raft/host: the disk is full")
 	// ErrTooLarge: the proposal is larger than MaxProposalBytes.
 	ErrTooLarge = errors.New("raft/host: proposal too large")
 	// ErrStopped: the group or the host is stopped.

@@ -72,6 +72,9 @@ type Group struct {
 	// backlog is what could not be proposed yet, but for the first taken.
 	backlog []Proposal
 	taken   int
+	// mayWait is set if there is something in what is to be appended next that wins no
+	// space back.
+	mayWait bool
 	reads   []pendingRead
 	readSeq uint64
 	// lost are peers to whom messages could not be sent.

@@ -135,6 +135,9 @@ type Proposal struct {
 	// Term, if it is not 0, is the only one in which the proposal may be
 	// appended: what was decided as the leader of a term has no place in another.
 	Term raft.Term
+	// Frees says that the proposal is small and wins space back. It is taken, if there
+	// is any room at all, while the disk is full.
+	Frees bool
 	// Done is called once, if Propose returned nil: on the apply stage, or on any
 	// goroutine of the host if the proposal never got as far. It must not block.
 	// It may be nil.

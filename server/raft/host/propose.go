@@ -58,8 +58,11 @@ func (g *Group) enlist(p Proposal) (scheduled bool, err error) {
 		return false, ErrNotLeader
 	case len(p.Data) > h.cfg.MaxProposalBytes:
 		return false, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(p.Data))
-	case h.logBusy.Load():
+	case h.logBusy.Load() && !p.Frees:
 		h.overloaded.Add(1)
+		if h.log.Full() {
+			return false, ErrFull
+		}
 		return false, ErrOverloaded
 	}
 	size := len(p.Data) + proposalOverhead
@@ -123,6 +126,22 @@ func (g *Group) dropBacklog(err error) {
 	drop(props, err)
 }
 
+// dropUnlessFrees drops what would wait for space, and have what wins some back wait
+// behind it.
+func (g *Group) dropUnlessFrees() {
+	var kept, dropped []Proposal
+	for _, p := range g.backlog[g.taken:] {
+		if p.Frees {
+			kept = append(kept, p)
+			continue
+		}
+		g.unpend(len(p.Data) + proposalOverhead)
+		dropped = append(dropped, p)
+	}
+	g.backlog, g.taken = kept, 0
+	drop(dropped, ErrFull)
+}
+
 // take removes the first n proposals of the backlog.
 func (g *Group) take(n int) {
 	clear(g.backlog[g.taken : g.taken+n])
@@ -138,6 +157,9 @@ func (g *Group) take(n int) {
 // on their way it waits for the next one to fill up: commits come in time, and by
 // fewer and larger entries all get faster.
 func (g *Group) propose(w *worker) {
+	if g.taken < len(g.backlog) && g.host.logBusy.Load() && g.host.log.Full() {
+		g.dropUnlessFrees()
+	}
 	for g.taken < len(g.backlog) {
 		if g.core.Role() != raft.Leader {
 			g.dropBacklog(ErrNotLeader)
@@ -167,6 +189,7 @@ func (g *Group) propose(w *worker) {
 		g.lastTime, g.busy = time, true
 		wt := wait{index: index, term: term, dones: newDones()}
 		for i := range props {
+			g.mayWait = g.mayWait || !props[i].Frees
 			wt.dones = append(wt.dones, props[i].Done)
 			wt.bytes += len(props[i].Data) + proposalOverhead
 		}

@@ -139,11 +139,14 @@ func (g *Group) append(a *raft.Append) error {
 		e := &a.Entries[i]
 		g.lastTime = max(g.lastTime, entryTime(e))
 		g.appended.entries++
+		g.mayWait = g.mayWait || e.Type == raft.EntryConf
 		g.appended.bytes += uint64(e.Size())
 	}
 	g.host.entries.Add(uint64(len(a.Entries)))
+	frees := g.core.Role() == raft.Leader && !g.mayWait
+	g.mayWait = false
 	if !g.memory {
-		return g.write(write{seq: a.Seq, core: g.core}, wal.Write{Base: a.Base, Hard: a.Hard, Entries: a.Entries})
+		return g.write(write{seq: a.Seq, core: g.core}, wal.Write{Base: a.Base, Hard: a.Hard, Entries: a.Entries, Frees: frees})
 	}
 	if a.Base != nil {
 		g.entries.reset(*a.Base)

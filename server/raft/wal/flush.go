@@ -244,8 +244,8 @@ func (l *Log) ensureRoom(need int64) error {
 		}
 	}
 	// The new segment begins with a list of all.
-	need += l.manifestRoom()
-	if err := l.roll(max(l.cfg.SegmentBytes, segmentStart+need+l.reserve())); err != nil {
+	need += segmentStart + l.manifestRoom() + l.reserve()
+	if err := l.roll(need, max(l.cfg.SegmentBytes, need)); err != nil {
 		return err
 	}
 	l.setFull(nil)
@@ -259,20 +259,20 @@ func (l *Log) makeDo() error {
 		return nil
 	}
 	for size := l.reserve(); size >= minRoom; size /= 2 {
-		if err := l.roll(segmentStart + size); err == nil || !noSpace(err) {
+		if err := l.roll(segmentStart+size, segmentStart+size); err == nil || !noSpace(err) {
 			return err
 		}
 	}
 	return nil
 }
 
-// roll makes a new segment the active one. The one before is synced and gets
-// its end.
-func (l *Log) roll(size int64) error {
+// roll makes a new segment the active one: the one that is ready, if it has what is
+// needed, or one of a size. The one before is synced and gets its end.
+func (l *Log) roll(need, size int64) error {
 	if err := l.sync(); err != nil {
 		return err
 	}
-	next, err := l.takeSpare(size)
+	next, err := l.takeSpare(need, size)
 	if err != nil {
 		return err
 	}

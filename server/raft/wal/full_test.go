@@ -143,3 +143,41 @@ func TestRoomOnAFullDisk(t *testing.T) {
 		})
 	}
 }
+
+// On a disk that has room for less than a segment, a smaller one will do.
+func TestSmallerSegments(t *testing.T) {
+	cfg := testConfig(nil, nil)
+	cfg.SegmentBytes = 256 << 10
+	fs := errorfs.Wrap(vfs.NewMem(), cfg.Clock, nil)
+	cfg.FS = fs
+	l := open(t, cfg)
+	must(t, l.Append(Write{Group: 1, Replica: &Replica{Self: 1}}))
+	must(t, l.Flush())
+	fs.LimitSpace(0)
+	last := raft.Index(0)
+	write := func() {
+		last++
+		must(t, l.Append(Write{Group: 1, Entries: []raft.Entry{{Index: last, Term: 1, Data: make([]byte, 10<<10)}}}))
+		must(t, l.Flush())
+	}
+	for !l.Full() {
+		write()
+	}
+	if room := l.Room(); room < 15<<10 || room > 27<<10 {
+		t.Errorf("there is room for %d bytes", room)
+	}
+	fs.LimitSpace(150 << 10)
+	must(t, l.Housekeep())
+	must(t, l.Flush())
+	g, _ := l.Group(1)
+	if l.Full() || g.Last() != last {
+		t.Fatalf("full %v with %d of %d entries", l.Full(), g.Last(), last)
+	}
+	for range 8 {
+		write()
+	}
+	if l.Full() || g.Last() != last {
+		t.Errorf("full %v with %d of %d entries", l.Full(), g.Last(), last)
+	}
+	must(t, l.Close())
+}

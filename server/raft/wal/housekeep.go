@@ -169,15 +169,21 @@ func (l *Log) nextNumber() uint64 {
 	return l.highest
 }
 
-// makeSpare makes the next segment when the active one is half full.
+// makeSpare makes the next segment when the active one is half full. While the disk is
+// full a smaller one will do.
 func (l *Log) makeSpare() error {
 	l.mu.Lock()
-	wanted := l.spare == nil && (l.full || l.applied.offset > l.cfg.SegmentBytes/2)
+	full := l.full
+	wanted := l.spare == nil && (full || l.applied.offset > l.cfg.SegmentBytes/2)
 	l.mu.Unlock()
 	if !wanted {
 		return nil
 	}
 	s, err := l.createSegment(l.nextNumber(), l.cfg.SegmentBytes)
+	least := segmentStart + l.cfg.MaxFlushBytes + 2*l.manifestRoom() + l.reserve()
+	for size := l.cfg.SegmentBytes / 2; full && noSpace(err) && size >= least; size /= 2 {
+		s, err = l.createSegment(l.nextNumber(), size)
+	}
 	if err != nil {
 		return err
 	}
@@ -193,26 +199,23 @@ func (l *Log) makeSpare() error {
 	return nil
 }
 
-// takeSpare returns a segment of at least that size that can follow the active
-// one.
-func (l *Log) takeSpare(size int64) (*segment, error) {
+// takeSpare returns a segment that can follow the active one: the one that is ready if it
+// has what is needed, or one of a size.
+func (l *Log) takeSpare(need, size int64) (*segment, error) {
 	l.mu.Lock()
 	s := l.spare
-	l.spare = nil
-	l.mu.Unlock()
-	if s != nil {
-		if s.size >= size {
-			return s, nil
-		}
-		if err := l.discard(s); err != nil {
-			return nil, err
-		}
+	if s != nil && s.size >= need {
+		l.spare = nil
+		l.mu.Unlock()
+		return s, nil
 	}
+	l.mu.Unlock()
 	s, err := l.createSegment(l.nextNumber(), size)
 	if err != nil {
 		return nil, err
 	}
-	// One that was made ready meanwhile has a lower number, and is of no use.
+	// One that is too small, or was made ready meanwhile, has a lower number, and is of no
+	// use.
 	l.mu.Lock()
 	late := l.spare
 	l.spare = nil

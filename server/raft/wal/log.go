@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -31,6 +32,7 @@ type Log struct {
 	pending  int64
 	groups   map[raft.GroupID]*Group
 	full     bool
+	room     atomic.Int64 // while it is full
 	poison   error
 	closed   bool
 	stats    Stats
@@ -265,6 +267,15 @@ func (l *Log) Full() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.full
+}
+
+// Room returns how many bytes there are for writes that pass others while the disk is
+// full, as far as is known.
+func (l *Log) Room() int64 {
+	if !l.Full() {
+		return math.MaxInt64
+	}
+	return l.room.Load()
 }
 
 // Stats returns the counters.

@@ -81,7 +81,7 @@ func (l *Log) format(a *analysis) error {
 		}
 	}
 	l.highest = a.highest
-	if err := l.roll(l.cfg.SegmentBytes); err != nil {
+	if err := l.roll(l.cfg.SegmentBytes, l.cfg.SegmentBytes); err != nil {
 		return err
 	}
 	if err := l.active.f.SyncData(); err != nil {
@@ -147,7 +147,7 @@ func (l *Log) replaceStale() error {
 	}
 	if l.active == nil {
 		// Without space the next write will make one, as ever.
-		if err := l.roll(l.cfg.SegmentBytes); err != nil && !noSpace(err) {
+		if err := l.roll(l.cfg.SegmentBytes, l.cfg.SegmentBytes); err != nil && !noSpace(err) {
 			return err
 		}
 	}

@@ -254,6 +254,7 @@ func (l *Log) waitForSpace(err error) {
 			keep = append(keep, r)
 		}
 	}
+	l.room.Store(room)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queue = append(keep, l.queue...)

@@ -51,8 +51,10 @@ func TestAloneOnAFullDisk(t *testing.T) {
 		if read != nil {
 			t.Errorf("a read: %v", read)
 		}
-		if err := g.Propose(Proposal{Data: []byte("x")}); !errors.Is(err, ErrFull) {
-			t.Errorf("a proposal: %v", err)
+		for _, frees := range []bool{false, true} {
+			if err := g.Propose(Proposal{Data: []byte("x"), Frees: frees}); !errors.Is(err, ErrFull) {
+				t.Errorf("a proposal: %v", err)
+			}
 		}
 	}
 	nd.disk.SetInjector(nil)

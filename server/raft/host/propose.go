@@ -26,6 +26,9 @@ type wait struct {
 // proposalOverhead is what a proposal counts beside its data.
 const proposalOverhead = 64
 
+// spareRoom is what an entry takes in the log beside a proposal, at most about.
+const spareRoom = 512
+
 // Propose has a leader replicate a proposal. It never blocks. If it returns nil,
 // p.Done will be told what became of the proposal; proposals that were accepted one
 // after the other by one replica, and are applied, are applied in that order.
@@ -64,6 +67,8 @@ func (g *Group) enlist(p Proposal) (scheduled bool, err error) {
 			return false, ErrFull
 		}
 		return false, ErrOverloaded
+	case h.logBusy.Load() && h.log.Room() < int64(len(p.Data)+spareRoom):
+		return false, ErrFull
 	}
 	size := len(p.Data) + proposalOverhead
 	if g.pending.Add(int64(size)) > h.cfg.MaxGroupBytes {

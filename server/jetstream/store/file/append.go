@@ -46,6 +46,14 @@ func (s *Store) Append(m *store.Message) error {
 	case !fits(m):
 		return errSize
 	}
+	err := s.append(m)
+	if noSpace(err) && s.winBack() {
+		err = s.append(m)
+	}
+	return err
+}
+
+func (s *Store) append(m *store.Message) error {
 	size := padded(recordHead + len(m.Subject) + len(m.Header) + len(m.Data))
 	if err := s.makeRoom(m.Seq, size); err != nil {
 		return err

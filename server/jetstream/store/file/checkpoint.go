@@ -42,18 +42,23 @@ func (s *Store) Checkpoint(extra []byte) (store.Checkpoint, error) {
 		return nil, err
 	}
 	defer s.write.Unlock()
-	if err := s.flush(); err != nil {
+	if b := s.active; b != nil && b.live == 0 {
+		// Nobody needs what is in the buffer either.
+		s.mu.Lock()
+		b.full = true
+		s.dropLocked(b)
+		s.mu.Unlock()
+	}
+	err := s.flush()
+	if noSpace(err) && s.winBack() {
+		err = s.flush()
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b := s.active; b != nil {
-		s.buf = nil // an idle stream has no buffer
-		if b.live == 0 {
-			b.full = true
-			s.dropLocked(b)
-		}
-	}
+	s.buf = nil // an idle stream has no buffer
 	s.generation++
 	c := &checkpoint{s: s, generation: s.generation, erase: slices.Clone(s.erase)}
 	c.body = indexBody{state: s.state, nextBlock: s.nextBlock, extra: bytes.Clone(extra), losses: s.losses}
@@ -94,7 +99,11 @@ func (c *checkpoint) Commit() error {
 	if err := c.sync(); err != nil {
 		return err
 	}
-	if err := s.writeIndex(c.generation, &c.body); err != nil {
+	err = s.writeIndex(c.generation, &c.body)
+	if noSpace(err) && s.giveUpOlder() {
+		err = s.writeIndex(c.generation, &c.body)
+	}
+	if err != nil {
 		return s.fail(err)
 	}
 	s.committing.leftover = errors.Join(s.keepTwo(c.generation), s.closeSynced(), s.removeDropped())
@@ -155,6 +164,45 @@ func (s *Store) keepTwo(generation uint64) (err error) {
 	}
 	s.committing.kept = slices.Clone(kept)
 	return err
+}
+
+// giveUpOlder removes the older one of two indexes, and what nothing else needs, to make
+// room for another one. It is there to make up for damage, and comes back with the next
+// checkpoint. The caller has committing.
+func (s *Store) giveUpOlder() bool {
+	kept := s.committing.kept
+	if len(kept) < 2 || s.removeFile(s.indexPath(kept[0])) != nil {
+		return false
+	}
+	s.committing.kept = slices.Clone(kept[1:])
+	s.committing.leftover = s.removeDropped()
+	return true
+}
+
+// winBack removes the files of blocks that no index needs, before the next checkpoint
+// would: what is left from before the store was opened. It reports whether there were
+// any. The caller has the writer's lock.
+func (s *Store) winBack() (any bool) {
+	s.mu.Lock()
+	var unneeded []*block
+	s.dropped = slices.DeleteFunc(slices.Clone(s.dropped), func(b *block) bool {
+		if b.dropped > 0 || b.pins.Load() > 0 {
+			return false
+		}
+		unneeded = append(unneeded, b)
+		return true
+	})
+	s.mu.Unlock()
+	for _, b := range unneeded {
+		if errors.Join(s.letGo(b), s.removeFile(b.path)) == nil {
+			any = true
+			continue
+		}
+		s.mu.Lock()
+		s.dropped = append(s.dropped, b) // as the next checkpoint will tell
+		s.mu.Unlock()
+	}
+	return any
 }
 
 // removeFile removes a file, which may be gone already.

@@ -100,8 +100,8 @@ func (d *smallDisk) free(t *testing.T) {
 }
 
 // A server whose disk is full refuses messages as it should, keeps what it has
-// acknowledged, serves it, also after it was killed, and takes messages again when
-// there is space.
+// acknowledged, serves it, also when it is started like that, and takes messages again
+// when there is space.
 func TestFullDisk(t *testing.T) {
 	d := newSmallDisk(t, 256)
 	p := d.spawn(t)
@@ -189,28 +189,45 @@ func TestFullDisk(t *testing.T) {
 		for publish(js) {
 		}
 	})
-	// Killed while the disk is full, and started on the full disk.
-	p.signal(t, syscall.SIGKILL)
-	<-p.ended
-	p = d.spawn(t)
-	// It cannot even note that it leads its groups, and says so.
-	p.logs(t, "writes wait")
-	log, err := os.ReadFile(p.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(log), "Starting http monitoring on ")
-	addr, _, _ := strings.Cut(rest, "\n")
-	status, body := monitor("http://"+addr).text(t, "/healthz")
-	if status != http.StatusServiceUnavailable || !strings.Contains(body, "JetStream is still recovering meta layer") {
-		t.Errorf("healthz says %d %s", status, body)
+	// Killed while the disk is full, and started on the full disk, twice.
+	for range 2 {
+		p.signal(t, syscall.SIGKILL)
+		<-p.ended
+		p = d.spawn(t)
+		p.ready(t)
+		p.logs(t, "no space left")
+		await(t, func() error {
+			status, body := p.text(t, "/healthz")
+			if status != http.StatusServiceUnavailable || !strings.Contains(body, "S' is not current") {
+				return fmt.Errorf("healthz says %d %s", status, body)
+			}
+			return nil
+		})
+		use(func(js jetstream.JetStream) {
+			for before := refused; refused < before+5; {
+				publish(js)
+			}
+			check(js)
+		})
 	}
 	d.free(t)
-	p.ready(t)
-	if status, body := p.text(t, "/healthz"); status != http.StatusOK {
-		t.Errorf("healthz says %d %s", status, body)
-	}
 	use(func(js jetstream.JetStream) {
+		again(js)
+		check(js)
+		if status, body := p.text(t, "/healthz"); status != http.StatusOK {
+			t.Errorf("healthz says %d %s", status, body)
+		}
+		// A stream that is deleted leaves room for others.
+		d.fill(t, 0)
+		for publish(js) {
+		}
+		if err := js.DeleteStream(t.Context(), "S"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
+			t.Fatal(err)
+		}
+		acked = nil
 		again(js)
 		check(js)
 	})

@@ -102,12 +102,10 @@ func (e *Engine) startConsumer(st *meta.Stream, assigned *meta.Consumer) {
 			c.err = errStopping
 		}
 		if c.err == nil {
-			e.jobs.turn(func() {
-				// It may serve before start returns: err stays as it is then.
-				if err := c.start(); err != nil {
-					c.err = err
-				}
-			})
+			// It may serve before start returns: err stays as it is then.
+			if err := c.start(); err != nil {
+				c.err = err
+			}
 		}
 		if c.err == nil {
 			return

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -119,6 +120,10 @@ func (c *consumer) run(w *worker) {
 	c.mu.Unlock()
 	c.underway -= in.settled
 	c.beginOrEnd(w, &in, closed)
+	if c.engine != nil && c.e.cfg.Host.Full() {
+		// What cannot be noted is not delivered.
+		c.breakOff(w, int64(slowPause))
+	}
 	c.sow(&in)
 	if e := c.engine; e != nil {
 		c.handle(w, e, &in)
@@ -193,6 +198,12 @@ func (c *consumer) begin(w *worker, in *consumerInbox) {
 		Burst: burst(st.MaxMsgSize), Listening: acc.listening, NewID: c.e.cfg.NewID, Rand: c.e.newRand(),
 	}, w.now, &w.effects)
 	created := in.lead.Created() == 0
+	if err == nil && !created {
+		// It can be looked at, whether it will be able to deliver or not.
+		info := engine.Info()
+		c.info.Store(&info)
+		c.settle()
+	}
 	switch {
 	case err != nil:
 	case created && c.e.logGone && !c.assigned.Load().Group.Memory:
@@ -217,7 +228,9 @@ func (c *consumer) begin(w *worker, in *consumerInbox) {
 	}
 	if err != nil {
 		w.effects.Reset()
-		c.complain("beginning to serve", err)
+		if !errors.Is(err, host.ErrFull) {
+			c.complain("beginning to serve", err)
+		}
 		c.againAt = w.now + int64(slowPause)
 		return
 	}
@@ -266,6 +279,9 @@ func (c *consumer) breakOff(w *worker, wait int64) {
 // again does what is due beside the engine's work.
 func (c *consumer) again(w *worker) {
 	// What the last engine has proposed is in the log before, or never will be.
+	if c.engine == nil && c.againAt != 0 && c.againAt <= w.now && c.e.cfg.Host.Full() {
+		c.againAt = w.now + int64(slowPause)
+	}
 	if c.engine == nil && c.againAt != 0 && c.againAt <= w.now && c.underway == 0 {
 		c.againAt, c.beginning = 0, true
 		c.group.ReadIndex(func(_ raft.Index, err error) {
@@ -368,7 +384,9 @@ func (c *consumer) step(w *worker) {
 	c.carryOut(w)
 	if c.fault != nil {
 		// The engine has worked ahead of what will not be.
-		c.complain("proposing", c.fault)
+		if !errors.Is(c.fault, host.ErrFull) {
+			c.complain("proposing", c.fault)
+		}
 		c.fault = nil
 		c.breakOff(w, int64(pause))
 	}

@@ -309,7 +309,10 @@ func (m *metaGroup) propose(ctx context.Context, op *meta.Op) (meta.Result, erro
 		return meta.Result{}, host.ErrHalted
 	}
 	got := make(chan host.Outcome, 1)
-	err := m.group.Propose(host.Proposal{Data: op.Append(nil), Done: func(o host.Outcome) { got <- o }})
+	err := m.group.Propose(host.Proposal{
+		Data: op.Append(nil), Done: func(o host.Outcome) { got <- o },
+		Frees: op.DeleteStream != nil || op.DeleteConsumer != nil || op.EndRestore != nil && !op.EndRestore.Complete,
+	})
 	if err != nil {
 		return meta.Result{}, err
 	}

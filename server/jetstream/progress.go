@@ -147,7 +147,16 @@ func (e *Engine) streamList() []*stream {
 var (
 	errNotOpen  = errors.New("is not open yet")
 	errApplying = errors.New("is applying its log")
+	errNoSpace  = errors.New("the disk is full: it can be read, and takes nothing but what wins space back")
 )
+
+// spaceTrouble says that the disk is full, if it is.
+func (e *Engine) spaceTrouble() error {
+	if e.cfg.Host.Full() {
+		return errNoSpace
+	}
+	return nil
+}
 
 // ailment says why the stream does not serve, or not all that it should, nil if all is
 // well.
@@ -158,7 +167,7 @@ func (s *stream) ailment() error {
 	case !isClosed(s.led):
 		return cmp.Or(s.blamed(), errApplying)
 	}
-	return cmp.Or(s.err, s.blamed(), s.e.meta.blamed())
+	return cmp.Or(s.err, s.blamed(), s.e.meta.blamed(), s.e.spaceTrouble())
 }
 
 // isClosed reports whether a channel on which nothing is sent is closed.

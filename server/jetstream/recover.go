@@ -13,8 +13,9 @@ import (
 // A stream whose store could not take what was committed stands still: its group is
 // halted, and it refuses what is published. If that was because the disk is full, it
 // begins again as after a restart of the server, when there is space: from its
-// checkpoint and the log behind it. Nothing else is tried again, for what a disk has
-// failed to keep once is not to be trusted.
+// checkpoint and the log behind it. Likewise one waits that could not be opened for want
+// of space. Nothing else is tried again, for what a disk has failed to keep once is not
+// to be trusted.
 
 const (
 	// spaceEvery is how often a full disk is looked at.
@@ -27,32 +28,43 @@ const (
 // the apply stage.
 func (s *stream) fail(err error) {
 	s.failed = true
-	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+	if !noSpace(err) {
 		return
 	}
 	s.e.jobs.run(func() {
-		for {
-			t := s.e.cfg.Clock.NewTimer(spaceEvery)
-			select {
-			case <-t.C():
-			case <-s.e.ctx.Done():
-				t.Stop()
-				return
-			}
-			if s.isClosed() {
-				return
-			}
-			if s.e.hasSpace() {
-				s.e.restart([]*stream{s}, func(err error) {
-					if err != nil && s.e.ctx.Err() == nil {
-						s.complain("beginning again", err)
-					}
-				})
-				return
-			}
+		if !s.awaitSpace() {
+			return
 		}
+		s.e.restart([]*stream{s}, func(err error) {
+			if err != nil && s.e.ctx.Err() == nil {
+				s.complain("beginning again", err)
+			}
+		})
 	})
 }
+
+// awaitSpace waits until there is space. It returns false if the stream or the engine
+// is closed before.
+func (s *stream) awaitSpace() bool {
+	for {
+		t := s.e.cfg.Clock.NewTimer(spaceEvery)
+		select {
+		case <-t.C():
+		case <-s.e.ctx.Done():
+			t.Stop()
+			return false
+		}
+		if s.isClosed() {
+			return false
+		}
+		if s.e.hasSpace() {
+			return true
+		}
+	}
+}
+
+// noSpace reports whether an error says that the disk is full.
+func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // hasSpace finds out whether something can be written.
 func (e *Engine) hasSpace() bool {

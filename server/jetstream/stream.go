@@ -49,8 +49,8 @@ type stream struct {
 	kept       raft.Index
 	commits    sync.WaitGroup
 	// exposed is how many checkpoints it takes until no file is in clear that
-	// should not be.
-	exposed atomic.Int32
+	// should not be, purged how many until the files of what was purged are gone.
+	exposed, purged atomic.Int32
 	// leading is the term in which this replica leads, 0 if it does not.
 	leading atomic.Uint64
 	// opened is closed when the stream has been opened, or could not be; err says
@@ -147,8 +147,7 @@ func (e *Engine) newStreamLocked(st *meta.Stream) *stream {
 // start opens the stream.
 func (s *stream) start() {
 	defer close(s.opened)
-	var err error
-	s.e.jobs.turn(func() { err = s.open() })
+	err := s.open()
 	if err == nil {
 		return // it may lead already
 	}
@@ -163,7 +162,20 @@ func (s *stream) open() error {
 	if s.e.meta.halted.Load() && s.e.isNowhere(st) {
 		return errMaybeDeleted
 	}
-	extra, err := s.openStore(st)
+	var extra []byte
+	var err error
+	for told := false; ; told = true {
+		s.e.jobs.turn(func() { extra, err = s.openStore(st) })
+		if !noSpace(err) {
+			break
+		}
+		if !told {
+			s.complain("it waits for space", err)
+		}
+		if !s.awaitSpace() {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -249,12 +261,18 @@ func (e *Engine) streamDir(group uint64) string {
 func (s *stream) Apply(b *host.Batch) error {
 	s.result.Effects = s.leading.Load() != 0 && !s.isRestoring()
 	s.result.Followed = s.result.Effects && s.isFollowed()
+	due := false
 	for n, op := range b.Proposals() {
+		before := uint64(0)
+		if isPurge(op) {
+			before = s.store.State().Bytes
+		}
 		if err := s.apply(op, b.Time); err != nil {
 			s.fail(err)
 			return err
 		}
 		s.since += int64(len(op))
+		due = before > 0 && s.winsBack(before) || due
 		if b.Local {
 			b.SetResult(n, newOutcome(&s.result))
 		}
@@ -262,11 +280,14 @@ func (s *stream) Apply(b *host.Batch) error {
 	}
 	s.passed(b)
 	s.count()
-	if s.since >= s.e.every.streamBytes {
+	if due || s.since >= s.e.every.streamBytes {
 		s.checkpoint()
 	}
 	return nil
 }
+
+// isPurge reports whether an op removes many messages at once.
+func isPurge(op []byte) bool { return len(op) > 0 && streamcore.Kind(op[0]) == streamcore.KindPurge }
 
 // checkpoint begins to make durable what was applied, unless that is being done.
 // It is called on the apply stage.
@@ -294,12 +315,13 @@ func (s *stream) checkpoint() {
 	s.since = 0
 	at := s.at.Base.Index
 	s.commits.Go(func() {
-		done := false
+		committed, done := false, false
 		s.e.jobs.turn(func() {
 			if err := c.Commit(); err != nil {
 				s.complain("writing a checkpoint", err)
 				return
 			}
+			committed = true
 			<-s.joined
 			if s.group != nil {
 				s.group.Checkpointed(s.kept)
@@ -308,14 +330,41 @@ func (s *stream) checkpoint() {
 			done = s.maintain()
 		})
 		s.committing.Store(false)
-		if done && s.exposed.Load() > 0 && s.exposed.Add(-1) > 0 && s.group != nil {
+		more := done && s.exposed.Load() > 0 && s.exposed.Add(-1) > 0
+		if committed && s.purged.Load() > 0 && s.purged.Add(-1) > 0 {
+			more = true
+		}
+		if more && s.group != nil {
 			s.group.ReadIndex(func(_ raft.Index, err error) {
 				if err == nil {
-					s.conceal()
+					s.goOn()
 				}
 			})
 		}
 	})
+}
+
+const (
+	// purgeBytes is how much a purge has to remove for its own checkpoints.
+	purgeBytes = 1 << 20
+	// dropping is how many checkpoints it takes until files that are not needed any more
+	// are gone: the first one does not know of them, but the one before it does.
+	dropping = 2
+)
+
+// winsBack reports whether there are to be checkpoints for the sake of what a purge has
+// removed. before is how many bytes there were. It is called on the apply stage.
+func (s *stream) winsBack(before uint64) bool {
+	gone := before - min(before, s.store.State().Bytes)
+	if s.e.isMemory(s) || gone < purgeBytes && (gone == 0 || !s.e.cfg.Host.Full()) {
+		return false
+	}
+	n := int32(dropping)
+	if s.committing.Load() {
+		n++ // that one was begun before
+	}
+	s.purged.Store(n)
+	return true
 }
 
 // concealing is how many checkpoints it takes until files that were in clear are
@@ -323,11 +372,12 @@ func (s *stream) checkpoint() {
 // checkpoints without them are durable.
 const concealing = 3
 
-// conceal has files that are in clear and should not be written anew, if there are any.
-// It is called on the apply stage. If it does not come to its end, because the disk is
-// full or the server ends, the next start goes on with it.
-func (s *stream) conceal() {
-	if s.exposed.Load() > 0 && !s.failed {
+// goOn takes another checkpoint if more than one is needed: files that are in clear and
+// should not be are written anew, and those that are not needed go. It is called on the
+// apply stage. If it does not come to its end, because the disk is full or the server
+// ends, the next start goes on with the former, and a later checkpoint with the latter.
+func (s *stream) goOn() {
+	if (s.exposed.Load() > 0 || s.purged.Load() > 0) && !s.failed {
 		s.checkpoint()
 	}
 }
@@ -373,7 +423,7 @@ func (s *stream) LeaderChanged(l host.Leadership) {
 	// may have been assigned and not proposed when the server ended.
 	stale := s.core.Time() == 0 || !s.core.Config().Equal(s.assigned.Load().Config)
 	retention := s.core.Config().Retention
-	s.conceal()
+	s.goOn()
 	s.forgetConsumers()
 	s.leaveOut()
 	s.tell(func(d *driver) {
@@ -485,7 +535,13 @@ func (e *Engine) deleteStream(st *meta.Stream) {
 		s.resign()
 		s.uncount()
 		e.jobs.turn(func() {
-			if err := s.store.Delete(); err != nil {
+			err := s.store.Delete()
+			if noSpace(err) {
+				// It begins with writing that there is nothing, in case that it is cut short.
+				// Without that, the next start clears away what is left.
+				err = errors.Join(s.store.Close(), e.cfg.FS.RemoveAll(e.streamDir(st.Group.ID)))
+			}
+			if err != nil {
 				s.complain("removing its files", err)
 			}
 		})

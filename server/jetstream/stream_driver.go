@@ -291,7 +291,7 @@ func (p *publication) settled(o host.Outcome) {
 			s.roomLocked(0)
 			s.ingest.Done(&p.ticket, got, s.e.now(), &s.out)
 		} else {
-			s.ingest.Dropped(&p.ticket, nil, &s.out)
+			s.ingest.Dropped(&p.ticket, dropReason(&o), &s.out)
 		}
 		wake = s.carryOutLocked(false) && (!applied || len(s.abandoned) > 0)
 	}
@@ -303,6 +303,14 @@ func (p *publication) settled(o host.Outcome) {
 		outcomes.Put(got)
 	}
 	p.recycle()
+}
+
+// dropReason says why a publication came to nothing, nil if there is nothing to be said.
+func dropReason(o *host.Outcome) *api.Error {
+	if o.Fate == host.Dropped && errors.Is(o.Err, host.ErrFull) {
+		return api.ErrInsufficientResources
+	}
+	return nil
 }
 
 func (p *publication) recycle() {
@@ -622,7 +630,7 @@ func (s *stream) advance(term uint64) {
 // propose proposes an op of the stream's own. done, unless it is nil, is told the
 // outcome, on the apply stage.
 func (s *stream) propose(op []byte, done func(*outcome, error)) error {
-	return s.group.Propose(host.Proposal{Data: op, Done: func(o host.Outcome) {
+	return s.group.Propose(host.Proposal{Data: op, Frees: isPurge(op), Done: func(o host.Outcome) {
 		if done == nil {
 			return
 		}

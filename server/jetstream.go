@@ -64,7 +64,7 @@ func (s *Server) startJetStream(opts *options.Options) error {
 	node := s.nodeID(j.log)
 	j.host, err = host.New(host.Config{
 		Node: node, Log: j.log, Transport: nobody{}, Clock: s.clock, FS: fs, Dir: filepath.Join(dir, "images"),
-		Cipher: ring.Cipher(), Seed: rand.Uint64(), Events: s.raftEvent,
+		Cipher: ring.Cipher(), Seed: rand.Uint64(), Events: func(e host.Event) { j.engine.HostEvent(e) },
 		MaxGroupBytes: 2 * max(o.MaxBufferedSize, defaultGroupBytes/2), MaxHostBytes: 4 * max(o.MaxBufferedSize, defaultHostBytes/4),
 	})
 	if err == nil {
@@ -159,14 +159,6 @@ func (s *Server) nodeID(log *wal.Log) raft.NodeID {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(s.name)) // which never fails
 	return raft.NodeID(max(h.Sum32(), 1))
-}
-
-// raftEvent logs what an operator should know.
-func (s *Server) raftEvent(e host.Event) {
-	switch e.Kind {
-	case host.EventDamage, host.EventPoisoned, host.EventHalted:
-		s.log.Errorf("JetStream: %v", e)
-	}
 }
 
 // jetStreamAccounts returns the accounts that may use JetStream, with their limits, and

@@ -45,6 +45,9 @@ func (s *Server) openLog(fs vfs.FS, dir string, o *options.JetStream, ring *seal
 		OnError:   func(err error) { s.log.Errorf("JetStream log: %v", err) },
 		OnRenewed: func() { s.log.Noticef("JetStream: the log is encrypted by \"key\" throughout") },
 	})
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, fmt.Errorf("another server uses the store directory %s: %w", dir, err)
+	}
 	if err != nil {
 		return nil, keyError(err, dir, ring)
 	}

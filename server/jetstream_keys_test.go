@@ -88,3 +88,26 @@ func TestKeysOfJetStream(t *testing.T) {
 		}
 	}
 }
+
+// A server says so if its directory is another one's.
+func TestStoreDirectoryInUse(t *testing.T) {
+	dir := t.TempDir()
+	start := func() (*server.Server, error) {
+		opts := options.New()
+		opts.Host, opts.Port, opts.Log.File = "127.0.0.1", -1, os.DevNull
+		opts.JetStream.Enabled, opts.JetStream.StoreDir = true, dir
+		s, err := server.New(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Shutdown)
+		return s, s.Start()
+	}
+	if _, err := start(); err != nil {
+		t.Fatal(err)
+	}
+	want := "another server uses the store directory " + filepath.Join(dir, "jetstream")
+	if _, err := start(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}

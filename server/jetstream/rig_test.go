@@ -80,12 +80,7 @@ func startRig(t *testing.T, disk *vfs.Mem, options ...rigOption) (*rig, error) {
 	}
 	hc := host.Config{
 		Node: 1, Transport: nobody{}, Clock: clock.Real(), Dir: "js/images", Seed: 1, Workers: 2,
-		Events: func(e host.Event) {
-			switch e.Kind {
-			case host.EventDamage, host.EventPoisoned, host.EventHalted:
-				r.Errorf("%v", e)
-			}
-		},
+		Events: func(e host.Event) { r.e.HostEvent(e) },
 	}
 	c := Config{
 		Dir: "js", Clock: clock.Real(), Node: 1, Name: "S1", ServerID: "ID1", Version: "1.0.0", Seed: 1, Logger: r,

@@ -107,7 +107,7 @@ func (c *Core) applyConfig(in *reader, now int64, r *Result) error {
 	if !cfg.AllowBatched {
 		clear(c.fast)
 	}
-	if c.rules.perSubject > 0 && !c.rules.discardNewPerSubject &&
+	if c.rules.perSubject > 0 && !c.rules.discardNewPerSubject && !c.rules.sealed &&
 		(before.perSubject == 0 || c.rules.perSubject < before.perSubject) {
 		if err := c.evictSubjects(r); err != nil {
 			return err

@@ -61,6 +61,7 @@ func TestLimitsOfAnUpdate(t *testing.T) {
 		{"bytes", func(c *api.StreamConfig) { c.MaxBytes = 20 }, "6:6"},
 		{"per subject", func(c *api.StreamConfig) { c.MaxMsgsPerSubject = 1 }, "5:5 6:6"},
 		{"nobody is discarded for new ones", func(c *api.StreamConfig) { c.MaxMsgs, c.Discard = 2, api.DiscardNew }, "1:1 2:2 3:3 4:4 5:5 6:6"},
+		{"sealed", func(c *api.StreamConfig) { c.Sealed, c.MaxMsgs, c.MaxMsgsPerSubject = true, 2, 1 }, "1:1 2:2 3:3 4:4 5:5 6:6"},
 		{"interest of nobody", func(c *api.StreamConfig) { c.Retention = api.RetainInterest }, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -365,7 +365,7 @@ func (s *stream) newsLocked(r *streamcore.Result) {
 	for _, m := range r.Removed {
 		s.news = append(s.news, event{eventRemoved, m.Seq, m.Subject})
 	}
-	if len(r.Swept) > 0 {
+	if r.Swept > 0 {
 		s.news = append(s.news, event{kind: eventSwept})
 	}
 }

@@ -216,6 +216,6 @@ func (c *Core) mark(name []byte, now int64, r *Result) error {
 	c.arena = addHeader(c.arena, api.HeaderRollup, api.RollupSubject)
 	c.arena = append(c.arena, crlf...)
 	p := &c.pub
-	*p = publish{subject: name, header: c.save(from), ttl: c.rules.marker, rollup: api.RollupOfSubject, made: true}
+	*p = publish{subject: name, header: c.save(from), ttl: c.rules.marker, rollup: api.RollupOfSubject}
 	return c.put(p, now, r)
 }

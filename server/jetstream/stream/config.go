@@ -39,7 +39,7 @@ func compile(cfg *api.StreamConfig) (rules, error) {
 		maxMessages: limit(cfg.MaxMsgs), maxBytes: limit(cfg.MaxBytes), perSubject: limit(cfg.MaxMsgsPerSubject),
 		maxAge: int64(cfg.MaxAge), window: int64(cfg.DuplicateWindow),
 		discardNew: cfg.Discard == api.DiscardNew, discardNewPerSubject: cfg.DiscardNewPerSubject,
-		rollup: cfg.AllowRollup && !cfg.DenyPurge, ttl: cfg.AllowMsgTTL, counter: cfg.AllowMsgCounter,
+		rollup: cfg.AllowRollup, ttl: cfg.AllowMsgTTL, counter: cfg.AllowMsgCounter,
 		schedules: cfg.AllowMsgSchedules, atomic: cfg.AllowAtomic,
 		marker:  api.TTL(cfg.SubjectDeleteMarkerTTL / time.Second),
 		size:    store.FileSize,
@@ -85,7 +85,7 @@ func (c *Core) configure(cfg *api.StreamConfig) error {
 }
 
 // applyConfig changes the configuration, and brings what is there within it.
-func (c *Core) applyConfig(in *reader, now int64, r *Result) error {
+func (c *Core) applyConfig(in *reader, _ int64, r *Result) error {
 	text := in.Bytes()
 	cfg := new(api.StreamConfig)
 	if !in.End() || json.Unmarshal(text, cfg) != nil {
@@ -100,9 +100,6 @@ func (c *Core) applyConfig(in *reader, now int64, r *Result) error {
 		if c.rules.origins[key] == nil {
 			delete(c.sources, key)
 		}
-	}
-	if c.rules.window != before.window {
-		c.dedupe.expire(now - max(c.rules.window, 0))
 	}
 	if !cfg.AllowBatched {
 		clear(c.fast)

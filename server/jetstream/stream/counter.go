@@ -111,7 +111,7 @@ func (c *Core) count(p *publish, b *batch) (*api.Error, error) {
 func (c *Core) counterOn(p *publish, b *batch) (*counter, *api.Error, error) {
 	if b != nil {
 		if on := b.subjects[string(p.subject)]; on != nil && on.counter != nil {
-			return on.counter.clone(), nil, nil
+			return on.counter, nil, nil
 		}
 	}
 	now := &counter{value: new(big.Int)}
@@ -167,19 +167,4 @@ func (n *counter) follow(p *publish) (*big.Int, *api.Error) {
 	}
 	n.sources[stream][subject] = value.String()
 	return value.Sub(value, previous), nil
-}
-
-func (n *counter) clone() *counter {
-	m := &counter{value: new(big.Int).Set(n.value)}
-	if n.sources != nil {
-		m.sources = make(map[string]map[string]string, len(n.sources))
-		for stream, values := range n.sources {
-			subjects := make(map[string]string, len(values))
-			for subject, value := range values {
-				subjects[subject] = value
-			}
-			m.sources[stream] = subjects
-		}
-	}
-	return m
 }

@@ -141,11 +141,7 @@ func TestRemoval(t *testing.T) {
 			if r.Count != tc.count {
 				t.Errorf("%d messages, want %d", r.Count, tc.count)
 			}
-			told := uint64(len(r.Removed))
-			for _, s := range r.Swept {
-				told += s.Count
-			}
-			if told != tc.count {
+			if told := uint64(len(r.Removed)) + r.Swept; told != tc.count {
 				t.Errorf("of %d messages is told that they are gone, want %d", told, tc.count)
 			}
 			g.wantList(tc.want)

@@ -184,7 +184,7 @@ func (c *Core) put(p *publish, now int64, r *Result) error {
 	r.Value = p.value
 	c.remember(p.head.msgID, seq, now)
 	c.noteTTL(seq, now, p.ttl)
-	if p.plan.Verdict == Scheduled && !p.made && !p.sourced {
+	if p.plan.Verdict == Scheduled && !p.sourced {
 		c.plans.add(seq, p.plan.Due)
 	}
 	if err := c.evict(p, r); err != nil {

@@ -76,13 +76,10 @@ func (c *Core) purge(f *store.Filter, before store.Seq, keep uint64, r *Result) 
 		return err
 	}
 	r.Count += n
+	r.Swept += n
 	if n == 0 {
 		return nil
 	}
-	if before == 0 {
-		before = c.store.State().Last + 1
-	}
-	r.Swept = append(r.Swept, Sweep{Filter: f, Before: before, Keep: keep, Count: n})
 	state := c.store.State()
 	switch {
 	case state.Messages == 0:
@@ -152,9 +149,7 @@ func (c *Core) compact(seq store.Seq, r *Result) error {
 		return err
 	}
 	c.forgetBelow(seq)
-	if n > 0 {
-		r.Swept = append(r.Swept, Sweep{Before: seq, Count: n})
-	}
+	r.Swept += n
 	return nil
 }
 
@@ -168,9 +163,7 @@ func (c *Core) applyReset(in *reader, _ int64, r *Result) error {
 	if err := c.store.Reset(first); err != nil {
 		return err
 	}
-	if state.Messages > 0 {
-		r.Swept = append(r.Swept, Sweep{Before: state.Last + 1, Count: state.Messages})
-	}
+	r.Swept = state.Messages
 	c.expiry.clear()
 	c.plans.clear()
 	c.dedupe = dedupe{}

@@ -37,8 +37,8 @@ type Result struct {
 	Added []Added
 	// Removed are the messages that are gone, in the order in which they went.
 	Removed []store.Removed
-	// Swept are the messages that are gone all at once.
-	Swept []Sweep
+	// Swept is how many are gone beside these, all at once.
+	Swept uint64
 	// Republish are the messages to be published anew.
 	Republish []Republish
 	// More says that an advance has left something to another, for it had done
@@ -52,16 +52,6 @@ type Result struct {
 type Added struct {
 	Seq     store.Seq
 	Subject string
-}
-
-// Sweep tells of messages that were removed without being looked at.
-type Sweep struct {
-	// Filter and Before select them: they are in front of Before.
-	Filter *store.Filter
-	Before store.Seq
-	// Keep is how many of the newest that are selected are still there.
-	Keep  uint64
-	Count uint64
 }
 
 // Republish is a message to be published, of which the stream has stored the
@@ -85,7 +75,7 @@ type FastProgress struct {
 // reset makes r ready for another op.
 func (r *Result) reset() {
 	*r = Result{
-		Effects: r.Effects, Followed: r.Followed, Added: r.Added[:0], Removed: r.Removed[:0], Swept: r.Swept[:0],
+		Effects: r.Effects, Followed: r.Followed, Added: r.Added[:0], Removed: r.Removed[:0],
 		Republish: r.Republish[:0],
 	}
 }

@@ -67,7 +67,7 @@ var rollupSub = []byte(api.RollupSubject)
 // judgeSchedule checks a message that is to be a schedule.
 func (c *Core) judgeSchedule(p *publish) *api.Error {
 	h := &p.head
-	if p.plan.Verdict == Unscheduled || p.made {
+	if p.plan.Verdict == Unscheduled {
 		return nil
 	}
 	switch {

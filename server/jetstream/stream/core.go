@@ -83,7 +83,7 @@ func (c *Core) Skipped() (unknown, malformed uint64) { return c.unknown, c.malfo
 // error, which is one of the store, the core is not what it should be, and must not
 // be used any more.
 //
-// Times must not go back from one op to the next. Nothing of op is kept.
+// A time that is before that of the newest op counts as that. Nothing of op is kept.
 func (c *Core) Apply(op []byte, now int64, r *Result) error {
 	r.reset()
 	if cap(c.arena) > maxArena {

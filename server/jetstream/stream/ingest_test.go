@@ -178,6 +178,12 @@ func TestIngestAtomic(t *testing.T) {
 			`1<> ` + refused(2, 400, 10176, "atomic publish batch is incomplete") + ` abandoned b: incomplete ` + refused(3, 400, 10176, "atomic publish batch is incomplete"), "",
 		},
 		{
+			"a number again", false,
+			IngestConfig{},
+			[]string{id + "Nats-Batch-Sequence: 1", id + "Nats-Batch-Sequence: 1", id + "Nats-Batch-Sequence: 2|Nats-Batch-Commit: 1"},
+			`1<> ` + refused(2, 400, 10176, "atomic publish batch is incomplete") + ` abandoned b: incomplete ` + refused(3, 400, 10176, "atomic publish batch is incomplete"), "",
+		},
+		{
 			"ends at once", false,
 			IngestConfig{},
 			[]string{id + "Nats-Batch-Sequence: 1|Nats-Batch-Commit: eob"},
@@ -292,6 +298,30 @@ func TestIngestIdle(t *testing.T) {
 	}
 	l.pub("s.a", "in.f.10.ok.2.1.$FI", "", "x")
 	l.want(`in.f.10.ok.2.1.$FI<{"error":{"code":400,"err_code":10208,"description":"batch publish ID unknown"},"stream":"S","seq":0}>`)
+}
+
+// TestIngestFastIdle has a message take long until it is stored: its publisher waits, and
+// is not idle.
+func TestIngestFastIdle(t *testing.T) {
+	l := newLeader(t, func(c *api.StreamConfig) { c.AllowBatched = true }, IngestConfig{})
+	l.pub("s.a", "in.f.10.ok.1.0.$FI", "", "x")
+	l.hold = true
+	l.pub("s.a", "in.f.10.ok.2.1.$FI", "", "x")
+	l.now += 6 * second
+	l.hold = false
+	l.carryOut()
+	stored := l.now
+	for _, tc := range []struct {
+		after int64
+		open  int
+	}{{5 * second, 1}, {10*second - 1, 1}, {10 * second, 0}} {
+		l.now = stored + tc.after
+		l.g.Tick(l.now, &l.out)
+		l.carryOut()
+		if n := len(l.c.FastBatches()); n != tc.open {
+			t.Errorf("%v after the message was stored there are %d batches, want %d", time.Duration(tc.after), n, tc.open)
+		}
+	}
 }
 
 // quota counts what is taken of it.
@@ -430,6 +460,12 @@ func TestIngestFast(t *testing.T) {
 			"1:1 2:3",
 		},
 		{
+			"ping that is behind",
+			[]string{"10.ok.1.0", "10.ok.2.1", "10.ok.1.4", "10.ok.3.2"},
+			[]string{"ack{seq:0,msgs:10}", "", "ack{seq:0,msgs:10}", "{seq:3,batch:b,count:3}"},
+			"1:1 2:2 3:4",
+		},
+		{
 			"ping that shows a gap",
 			[]string{"10.ok.1.0", "10.ok.3.4", "10.ok.4.2"},
 			[]string{"ack{seq:0,msgs:10}", "gap{last_seq:2,seq:4} ack{seq:0,msgs:10}", "{seq:2,batch:b,count:4}"},
@@ -517,6 +553,10 @@ func TestIngestUnderAnotherLeader(t *testing.T) {
 		l.hold, l.held = false, nil
 		l.g = NewIngest(l.c, IngestConfig{}, l.now)
 		l.said()
+		send(2, 4)
+		if got := l.said(); !strings.HasSuffix(got, `<{"type":"ack","seq":2,"msgs":1}>`) {
+			t.Errorf("a ping is answered with %s", got)
+		}
 		send(5, 1)
 		got := strings.ReplaceAll(strings.ReplaceAll(l.said(), fmt.Sprintf("in.b.10.%s.5.1.$FI<", tc.gap), ""), `{"type":"gap",`, "gap{")
 		if got, _, _ = strings.Cut(got, ` {"type":"ack"`); got != tc.want {
@@ -532,6 +572,7 @@ func TestIngestDropped(t *testing.T) {
 	l.pub("s.a", "in.b.10.fail.1.0.$FI", "", "1")
 	l.hold = true
 	l.pub("s.a", "in.b.10.fail.2.1.$FI", "", "2")
+	l.pub("s.a", "in.b.10.fail.3.1.$FI", "", "3")
 	l.pub("s.a", "r", "", "plain")
 	l.said()
 	for _, p := range l.held {
@@ -540,9 +581,9 @@ func TestIngestDropped(t *testing.T) {
 	l.hold, l.held = false, nil
 	l.carryOut()
 	tooMany := `<{"error":{"code":429,"err_code":10167,"description":"too many requests"},"stream":"S","seq":0}>`
-	l.want("in.b.10.fail.2.1.$FI" + tooMany + " r" + tooMany)
-	l.pub("s.a", "in.b.10.fail.3.1.$FI", "", "3")
-	l.want(`in.b.10.fail.3.1.$FI<{"type":"gap","last_seq":2,"seq":3}> in.b.10.fail.3.1.$FI<{"stream":"S","seq":1,"batch":"b","count":1}>`)
+	l.want("in.b.10.fail.2.1.$FI" + tooMany + " in.b.10.fail.3.1.$FI" + tooMany + " r" + tooMany)
+	l.pub("s.a", "in.b.10.fail.4.1.$FI", "", "4")
+	l.want(`in.b.10.fail.4.1.$FI<{"type":"gap","last_seq":2,"seq":4}> in.b.10.fail.4.1.$FI<{"stream":"S","seq":1,"batch":"b","count":1}>`)
 	l.wantList("1:1")
 }
 

@@ -20,6 +20,7 @@ func TestRetention(t *testing.T) {
 		}
 		return AppendAcked(nil, name, floor, ranges)
 	}
+	seventh := AppendStore(nil, &Message{Subject: []byte("s.0"), Data: []byte("7")})
 	for _, tc := range []struct {
 		name      string
 		retention api.Retention
@@ -47,6 +48,7 @@ func TestRetention(t *testing.T) {
 		{"interest: begins anew", api.RetainInterest, [][]byte{consumer("a", 0), consumer("b", 0)}, [][]byte{acked("a", 6), AppendConsumer(nil, "a", 0, true, nil), acked("b", 6)}, "1:1 2:2 3:3 4:4 5:5 6:6"},
 		{"interest: acks of a stranger", api.RetainInterest, [][]byte{consumer("a", 0)}, [][]byte{acked("x", 6)}, "1:1 2:2 3:3 4:4 5:5 6:6"},
 		{"interest: acks of what is not there yet", api.RetainInterest, [][]byte{consumer("a", 0)}, [][]byte{acked("a", 99, 101)}, ""},
+		{"interest: they do not count in advance", api.RetainInterest, [][]byte{consumer("a", 0), consumer("b", 0)}, [][]byte{acked("a", 99, 101), seventh, acked("b", 7)}, "7:7"},
 		{"work queue: without consumers", api.RetainWorkQueue, nil, nil, "1:1 2:2 3:3 4:4 5:5 6:6"},
 		{"work queue: acked", api.RetainWorkQueue, [][]byte{consumer("a", 0, "s.0"), consumer("b", 0, "s.1")}, [][]byte{acked("a", 0, 1), acked("b", 0, 4)}, "2:2 3:3 5:5 6:6"},
 		{"work queue: acked up to", api.RetainWorkQueue, [][]byte{consumer("a", 0)}, [][]byte{acked("a", 4)}, "5:5 6:6"},
@@ -67,11 +69,6 @@ func TestRetention(t *testing.T) {
 				g.apply(op)
 			}
 			g.wantList(tc.want)
-			if tc.name == "interest: acks of what is not there yet" {
-				// They do not count in advance.
-				g.publish("s.0", "7")
-				g.wantList("7:7")
-			}
 		})
 	}
 }
@@ -97,6 +94,18 @@ func TestRetentionByLongRanges(t *testing.T) {
 	}
 }
 
+// TestUnwantedIsRemembered publishes twice what no consumer wants.
+func TestUnwantedIsRemembered(t *testing.T) {
+	g := newRig(t, func(c *api.StreamConfig) { c.Retention = api.RetainInterest })
+	if r := g.publish("s.x", "", "Nats-Msg-Id: x"); r.Stored != (store.Range{First: 1, Last: 1}) || len(r.Added) > 0 {
+		t.Errorf("the stream has gone on by %v, with %v", r.Stored, r.Added)
+	}
+	if r := g.publish("s.x", "", "Nats-Msg-Id: x"); !r.Duplicate || r.Seq != 1 {
+		t.Errorf("the second time: %+v", r)
+	}
+	wantErr(t, g.publish("s.x", "", "Nats-Expected-Last-Msg-Id: y").Err, "wrong last msg ID: x (10070)")
+}
+
 func TestConsumersAreKnown(t *testing.T) {
 	g := newRig(t, func(c *api.StreamConfig) { c.Retention = api.RetainInterest })
 	for _, name := range []string{"b", "a"} {
@@ -114,6 +123,33 @@ func TestConsumersAreKnown(t *testing.T) {
 	if _, ok := g.c.Consumer("x"); ok {
 		t.Error("a stranger is known")
 	}
+}
+
+// TestFloorFollowsTheStream has a limit remove what a consumer is not done with.
+func TestFloorFollowsTheStream(t *testing.T) {
+	g := newRig(t, func(c *api.StreamConfig) { c.Retention, c.MaxMsgs = api.RetainInterest, 2 })
+	g.apply(AppendConsumer(nil, "a", 0, false, nil))
+	for range 10 {
+		g.publish("s.x", "")
+	}
+	g.apply(AppendAcked(nil, "a", 0, []store.Range{{First: 10, Last: 10}}))
+	if floor, _ := g.c.Consumer("a"); floor != 8 {
+		t.Errorf("done up to %d", floor)
+	}
+	g.apply(AppendAcked(nil, "a", 0, []store.Range{{First: 9, Last: 9}}))
+	if floor, _ := g.c.Consumer("a"); floor != 10 {
+		t.Errorf("done up to %d", floor)
+	}
+}
+
+// TestConsumerAheadOfTheStream has a consumer come with more than there is.
+func TestConsumerAheadOfTheStream(t *testing.T) {
+	g := newRig(t, func(c *api.StreamConfig) { c.Retention = api.RetainInterest })
+	g.apply(AppendConsumer(nil, "a", 7, false, nil))
+	g.apply(AppendConsumer(nil, "b", 0, false, nil))
+	g.publish("s.x", "1")
+	g.apply(AppendAcked(nil, "b", 1, nil))
+	g.wantList("1:1")
 }
 
 func TestInterestAfterReset(t *testing.T) {

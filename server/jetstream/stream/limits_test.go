@@ -61,6 +61,13 @@ func TestLimitsOfAnUpdate(t *testing.T) {
 		{"bytes", func(c *api.StreamConfig) { c.MaxBytes = 20 }, "6:6"},
 		{"per subject", func(c *api.StreamConfig) { c.MaxMsgsPerSubject = 1 }, "5:5 6:6"},
 		{"nobody is discarded for new ones", func(c *api.StreamConfig) { c.MaxMsgs, c.Discard = 2, api.DiscardNew }, "1:1 2:2 3:3 4:4 5:5 6:6"},
+		{
+			"nobody is discarded for new ones on a subject",
+			func(c *api.StreamConfig) {
+				c.Discard, c.DiscardNewPerSubject, c.MaxMsgsPerSubject = api.DiscardNew, true, 1
+			},
+			"1:1 2:2 3:3 4:4 5:5 6:6",
+		},
 		{"sealed", func(c *api.StreamConfig) { c.Sealed, c.MaxMsgs, c.MaxMsgsPerSubject = true, 2, 1 }, "1:1 2:2 3:3 4:4 5:5 6:6"},
 		{"interest of nobody", func(c *api.StreamConfig) { c.Retention = api.RetainInterest }, ""},
 	} {
@@ -118,7 +125,8 @@ func TestRemoval(t *testing.T) {
 		{"delete", nil, AppendDelete(nil, 3, true), "", 1, "1:1 2:2 4:4 5:5 6:6"},
 		{"delete what is not there", nil, AppendDelete(nil, 7, true), "no message found (10057)", 0, "1:1 2:2 3:3 4:4 5:5 6:6"},
 		{"delete what is gone", func(c *api.StreamConfig) { c.MaxMsgs = 5 }, AppendDelete(nil, 1, true), "sequence 1 not found (10043)", 0, "2:2 3:3 4:4 5:5 6:6"},
-		{"delete denied", func(c *api.StreamConfig) { c.DenyDelete = true }, AppendDelete(nil, 3, true), "message delete not permitted (10057)", 0, "1:1 2:2 3:3 4:4 5:5 6:6"},
+		{"delete denied", func(c *api.StreamConfig) { c.DenyDelete = true }, AppendDelete(nil, 3, false), "message delete not permitted (10057)", 0, "1:1 2:2 3:3 4:4 5:5 6:6"},
+		{"erasure denied", func(c *api.StreamConfig) { c.DenyDelete = true }, AppendDelete(nil, 3, true), "message delete not permitted (10057)", 0, "1:1 2:2 3:3 4:4 5:5 6:6"},
 		{"purge", nil, AppendPurge(nil, "", 0, 0), "", 6, ""},
 		{"purge denied", func(c *api.StreamConfig) { c.DenyPurge = true }, AppendPurge(nil, "", 0, 0), "stream purge not permitted (10110)", 0, "1:1 2:2 3:3 4:4 5:5 6:6"},
 		{"purge in front", nil, AppendPurge(nil, "", 3, 0), "", 2, "3:3 4:4 5:5 6:6"},
@@ -165,6 +173,35 @@ func TestSealed(t *testing.T) {
 	g.wait(2 * time.Hour)
 	g.advance()
 	g.wantList("1:1")
+}
+
+// TestSealedKeepsWhatIsDoneWith has the consumers of a sealed stream go on.
+func TestSealedKeepsWhatIsDoneWith(t *testing.T) {
+	for _, retention := range []api.Retention{api.RetainInterest, api.RetainWorkQueue} {
+		g := newRig(t, func(c *api.StreamConfig) { c.Retention = retention })
+		g.apply(AppendConsumer(nil, "a", 0, false, nil))
+		g.publish("s.a", "1")
+		g.publish("s.b", "2")
+		g.update(func(c *api.StreamConfig) { c.Sealed = true })
+		g.apply(AppendAcked(nil, "a", 1, nil))
+		g.apply(AppendConsumer(nil, "a", 0, false, []string{"s.a"}))
+		g.apply(AppendConsumerGone(nil, "a"))
+		g.wantList("1:1 2:2")
+	}
+}
+
+// TestResetForgets compares a stream that was reset with one that never had anything.
+func TestResetForgets(t *testing.T) {
+	g, fresh := newRig(t, configurations["everything"]), newRig(t, configurations["everything"])
+	g.publish("s.a", "", "Nats-Msg-Id: x", "Nats-TTL: 60")
+	g.publish("s.b", "", "Nats-Msg-Id: y", "Nats-TTL: never")
+	g.publish("s.c", "", "Nats-Msg-Id: z", "Nats-Schedule: @every 1m", "Nats-Schedule-Target: s.t")
+	g.apply(AppendReset(nil, 5))
+	fresh.now = g.now - 1
+	fresh.apply(AppendReset(nil, 5))
+	if digest(t, g.c) != digest(t, fresh.c) {
+		t.Error("something is left")
+	}
 }
 
 func TestFirstSequence(t *testing.T) {

@@ -297,7 +297,7 @@ func randomPublish(r *rand.Rand, s *plain) *plainPublish {
 		}
 	}
 	if r.IntN(12) == 0 {
-		p.lastID = []string{s.lastID, "other"}[r.IntN(2)]
+		p.lastID = []string{s.lastID, "other", "5"}[r.IntN(3)]
 	}
 	return p
 }

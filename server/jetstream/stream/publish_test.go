@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 )
@@ -41,6 +42,7 @@ func TestRefusals(t *testing.T) {
 		{name: "a record of 32 MiB", data: strings.Repeat("x", 32<<20), want: "message too large (10077)"},
 
 		{name: "this stream", headers: "Nats-Expected-Stream: S"},
+		{name: "a header that comes twice", headers: "Nats-Expected-Stream: S|Nats-Expected-Stream: T"},
 		{name: "another stream", headers: "Nats-Expected-Stream: T", want: "expected stream does not match (10060)"},
 		{name: "last sequence", headers: "Nats-Expected-Last-Sequence: 2"},
 		{name: "an old last sequence", headers: "Nats-Expected-Last-Sequence: 1", want: "wrong last sequence: 2 (10071)"},
@@ -219,6 +221,18 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
+// TestTimeDoesNotGoBack has the clock of another leader be behind.
+func TestTimeDoesNotGoBack(t *testing.T) {
+	g := newRig(t, func(c *api.StreamConfig) { c.DuplicateWindow = 10 * time.Second })
+	g.publish("s.a", "1", "Nats-Msg-Id: x")
+	g.now += 10 * second
+	g.publish("s.a", "2")
+	g.now -= 5 * second
+	if r := g.publish("s.a", "3", "Nats-Msg-Id: x"); r.Duplicate {
+		t.Error("an id is known again")
+	}
+}
+
 // TestTransform has a subject rewritten before anything else looks at it.
 func TestTransform(t *testing.T) {
 	g := newRig(t, func(c *api.StreamConfig) {
@@ -233,6 +247,15 @@ func TestTransform(t *testing.T) {
 	}
 	if got := g.load(2); got != "other.x|2" {
 		t.Errorf("what does not match is stored as %q", got)
+	}
+	g.update(func(c *api.StreamConfig) { c.AllowAtomic = true })
+	var batch []*Message
+	for range 20 {
+		batch = append(batch, g.message("s.b", ""))
+	}
+	g.apply(batchOp(batch...))
+	if n := g.st.State().Subjects; n != 6 {
+		t.Errorf("%d subjects: chance gives the messages of a batch the same", n)
 	}
 	subject, _, _ := strings.Cut(first, "|")
 	wantErr(t, g.publish("u", "3", "Nats-Expected-Last-Subject-Sequence: 1", "Nats-Expected-Last-Subject-Sequence-Subject: "+subject).Err, "")

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,12 @@ func TestMirror(t *testing.T) {
 		t.Error("stored twice")
 	}
 	take(9, start-8, "nine", "Nats-Msg-Id: m", "Nats-TTL: 1")
-	g.apply(AppendSkip(nil, 20))
+	if r := g.apply(AppendSkip(nil, 20)); r.Stored != (store.Range{First: 10, Last: 20}) {
+		t.Errorf("skipped %v", r.Stored)
+	}
+	if r := g.apply(AppendSkip(nil, 20)); !r.Duplicate || r.Stored.Last != 0 {
+		t.Errorf("skipped twice: %+v", r)
+	}
 	take(21, start+3600*second, "last")
 	g.wantList("5:five 8:eight 9:nine 21:last")
 	if got, want := g.load(8), "o.x|A: b|Nats-Msg-Id: m|Nats-Stream-Source: T 1 > > t|eight"; got != want {
@@ -45,6 +51,64 @@ func TestMirror(t *testing.T) {
 	// The clocks of the origin were ahead.
 	if state := g.st.State(); state.LastTime != start+3600*second {
 		t.Errorf("time %d", state.LastTime-start)
+	}
+}
+
+// TestMirrorWithTransform has a mirror give what it copies its own subjects.
+func TestMirrorWithTransform(t *testing.T) {
+	g := newRig(t, func(c *api.StreamConfig) {
+		c.Mirror = &api.StreamSource{Name: "O"}
+		c.SubjectTransform = &api.SubjectTransform{Source: "o.*", Destination: "mine.$1"}
+	})
+	g.apply(AppendCopy(nil, 1, start, &Message{Subject: []byte("o.x")}))
+	if got, want := g.load(1), "mine.x|"; got != want {
+		t.Errorf("stored %q, want %q", got, want)
+	}
+}
+
+// TestCopiedSchedules has schedules come to where they are not for: they fire in the
+// stream that they were published to.
+func TestCopiedSchedules(t *testing.T) {
+	from := &api.StreamSource{Name: "A"}
+	mirror := func(c *api.StreamConfig) { c.Mirror = from }
+	sources := func(c *api.StreamConfig) { c.Sources = []*api.StreamSource{from} }
+	for _, tc := range []struct {
+		name   string
+		config func(*api.StreamConfig)
+		op     func(*Message) []byte
+	}{
+		{"copied", mirror, func(m *Message) []byte { return AppendCopy(nil, 1, start, m) }},
+		{"from a source", sources, func(m *Message) []byte {
+			return AppendSource(nil, &Origin{Source: from.Key(), Seq: 1, Subject: m.Subject}, m)
+		}},
+		{"restored", sources, func(m *Message) []byte { return AppendRestore(nil, 1, start, m) }},
+	} {
+		g := newRig(t, tc.config)
+		r := g.apply(tc.op(g.message("s.x", "", "Nats-Schedule: @every 5s", "Nats-Schedule-Target: s.y")))
+		if at, ok := g.c.NextDue(); ok || r.Seq != 1 {
+			t.Errorf("%s: stored as %d, due at %d", tc.name, r.Seq, at-start)
+		}
+	}
+}
+
+// TestTTLsOfSources has messages come with a TTL that a client could not give them.
+func TestTTLsOfSources(t *testing.T) {
+	from := &api.StreamSource{Name: "A"}
+	for _, tc := range []struct {
+		allowed bool
+		ttl     string
+		ends    bool
+	}{{false, "1s", false}, {true, "soon", false}, {true, "1s", true}} {
+		g := newRig(t, func(c *api.StreamConfig) { c.AllowMsgTTL, c.Sources = tc.allowed, []*api.StreamSource{from} })
+		r := g.apply(AppendSource(nil, &Origin{Source: from.Key(), Seq: 1, Subject: []byte("o")}, g.message("s.x", "", "Nats-TTL: "+tc.ttl)))
+		wantErr(t, r.Err, "")
+		if !strings.Contains(g.load(1), "|Nats-TTL: "+tc.ttl+"|") {
+			t.Errorf("stored as %q", g.load(1))
+		}
+		g.wait(time.Second)
+		if gone := g.load(1) == ""; gone != tc.ends {
+			t.Errorf("TTL %q, which is allowed: %v: the message has ended: %v", tc.ttl, tc.allowed, gone)
+		}
 	}
 }
 

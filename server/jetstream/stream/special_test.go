@@ -73,6 +73,15 @@ func TestBrokenCounter(t *testing.T) {
 	}
 }
 
+// TestCounterTooLarge counts until the message is larger than allowed.
+func TestCounterTooLarge(t *testing.T) {
+	g := newRig(t, func(c *api.StreamConfig) {
+		c.AllowMsgCounter, c.MaxMsgSize = true, int32(len(block("Nats-Incr: 5"))+len(`{"val":"5"}`))
+	})
+	wantErr(t, g.publish("s.a", "", "Nats-Incr: 5").Err, "")
+	wantErr(t, g.publish("s.a", "", "Nats-Incr: 5").Err, "message size exceeds maximum allowed (10054)")
+}
+
 // TestSourcedCounter adds up the counters of two streams and an own one.
 func TestSourcedCounter(t *testing.T) {
 	g := newRig(t, func(c *api.StreamConfig) {
@@ -127,6 +136,7 @@ func TestBatch(t *testing.T) {
 		{"ids", all, []pub{{"s.a", "Nats-Msg-Id: 1"}, {"s.b", "Nats-Msg-Id: 2"}}, "", "1:s.x 2:s.a 3:s.b"},
 		{"the same id twice", all, []pub{{"s.a", "Nats-Msg-Id: 1"}, {"s.b", "Nats-Msg-Id: 1"}}, "atomic publish batch contains duplicate message id (10201)", "1:s.x"},
 		{"an id that was there", all, []pub{{"s.a", "Nats-Msg-Id: id"}}, "atomic publish batch contains duplicate message id (10201)", "1:s.x"},
+		{"forged source", all, []pub{{"s.a", "Nats-Stream-Source: T 1 > > t"}}, "message stream source header is not allowed (10227)", "1:s.x"},
 		{"rollup of a subject", all, []pub{{"s.x", "Nats-Rollup: sub"}, {"s.x", ""}}, "", "2:s.x 3:s.x"},
 		{"rollup of what is written", all, []pub{{"s.x", ""}, {"s.x", "Nats-Rollup: sub"}}, "batch rollup sub invalid (10111)", "1:s.x"},
 		{"rollup of all", all, []pub{{"s.a", "Nats-Rollup: all"}, {"s.b", ""}}, "", "2:s.a 3:s.b"},
@@ -212,6 +222,14 @@ func TestFastBatchOps(t *testing.T) {
 			t.Errorf("at the end: %+v", r.Fast)
 		}
 	})
+	t.Run("ended by somebody who does not know how far it is", func(t *testing.T) {
+		g := open(t)
+		fast(g, 1, false, false)
+		fast(g, 2, false, false)
+		if r := g.apply(AppendFastEnd(nil, []byte("b"), 0)); r.Fast != (FastProgress{Last: 2, Seq: 2, Ended: true}) || r.Seq != 2 || r.Count != 2 {
+			t.Errorf("at the end: %+v", r)
+		}
+	})
 	t.Run("unknown", func(t *testing.T) {
 		g := open(t)
 		wantErr(t, fast(g, 2, true, false).Err, "batch publish ID unknown (10208)")
@@ -251,6 +269,21 @@ func TestFastBatchOps(t *testing.T) {
 		fast(g, 1, true, false)
 		g.update(func(c *api.StreamConfig) { c.AllowBatched = false })
 		wantErr(t, fast(g, 2, true, false).Err, "batch publish is disabled (10205)")
+		g.update(func(c *api.StreamConfig) { c.AllowBatched = true })
+		wantErr(t, fast(g, 2, true, false).Err, "batch publish ID unknown (10208)")
+	})
+	t.Run("too many", func(t *testing.T) {
+		g := open(t)
+		begin := func(id int, commit bool) *api.Error {
+			return g.apply(AppendFast(nil, &FastInfo{ID: []byte(seqText(uint64(id))), Seq: 1, Start: true, Commit: commit}, g.message("s.a", ""))).Err
+		}
+		for id := range maxFastBatches {
+			wantErr(t, begin(id, false), "")
+		}
+		wantErr(t, begin(maxFastBatches, false), api.ErrBatchPublishTooManyInflight.Error())
+		wantErr(t, begin(maxFastBatches, true), "")
+		g.apply(AppendFastEnd(nil, []byte("7"), 0))
+		wantErr(t, begin(maxFastBatches, false), "")
 	})
 }
 
@@ -309,6 +342,10 @@ func TestSchedule(t *testing.T) {
 			want:  "s.x|Nats-Schedule: @every 10s|Nats-Schedule-Target: s.t|Nats-Rollup: sub|body + s.x|plain",
 		},
 		{
+			name: "too large when it fires", headers: "Nats-Schedule: @at " + at + "|Nats-Schedule-Target: s.t", wait: time.Minute,
+			after: func(g *rig) { g.update(func(c *api.StreamConfig) { c.MaxMsgSize = 10 }) },
+		},
+		{
 			name: "deleted", headers: "Nats-Schedule: @every 10s|Nats-Schedule-Target: s.t", wait: 25 * time.Second,
 			after: func(g *rig) { g.apply(AppendDelete(nil, 1, false)) },
 		},
@@ -356,6 +393,23 @@ func TestSchedule(t *testing.T) {
 				t.Errorf("%d schedules are known, due at %d times", n, g.c.plans.moments.n)
 			}
 		})
+	}
+}
+
+// TestFiringProposedTwice has a leader propose what is due once more before the first
+// time is applied.
+func TestFiringProposedTwice(t *testing.T) {
+	g := newRig(t, func(c *api.StreamConfig) { c.AllowMsgSchedules = true })
+	g.publish("s.x", "", "Nats-Schedule: @every 1m", "Nats-Schedule-Target: s.t")
+	g.now += int64(time.Minute)
+	op, err := g.c.AppendAdvance(nil, g.now, time.LoadLocation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []store.Seq{2, 0} {
+		if r := g.apply(op); r.Stored.Last != want {
+			t.Errorf("advance %d stored up to %d, want %d", i+1, r.Stored.Last, want)
+		}
 	}
 }
 

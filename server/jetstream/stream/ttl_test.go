@@ -44,6 +44,7 @@ func TestExpiry(t *testing.T) {
 		{"no marker while there are others", marked, []pub{{0, "s.a", ""}, {3 * time.Second, "s.a", ""}}, 8 * time.Second, "2:s.a"},
 		{"no marker for what was purged", marked, []pub{{0, "s.a", "KV-Operation: PURGE"}}, 10 * time.Second, ""},
 		{"a marker for what was deleted", marked, []pub{{0, "s.a", "KV-Operation: DEL"}}, 10 * time.Second, "2:s.a|Nats-Marker-Reason: MaxAge|Nats-TTL: 5s|Nats-Rollup: sub|"},
+		{"a marker takes the place of all", marked, []pub{{0, "s.a", ""}, {0, "s.a", "Nats-TTL: 7"}}, 7 * time.Second, "3:s.a|Nats-Marker-Reason: MaxAge|Nats-TTL: 5s|Nats-Rollup: sub|"},
 		{"a ttl shorter than that of markers", marked, []pub{{0, "s.a", "Nats-TTL: 2"}}, 3 * time.Second, "1:s.a|Nats-TTL: 5|"},
 		{
 			"a short ttl where there is one a subject", func(c *api.StreamConfig) { marked(c); c.MaxMsgsPerSubject = 1 },
@@ -93,6 +94,8 @@ func TestExpiryDoesNotPileUp(t *testing.T) {
 		{"by a limit", func(c *api.StreamConfig) { c.MaxMsgsPerSubject = 1 }, func(*rig) {}},
 		{"by deletion", nil, func(g *rig) { g.apply(AppendDelete(nil, g.st.State().Last, false)) }},
 		{"by purges of a subject", nil, func(g *rig) { g.apply(AppendPurge(nil, "s.a", 0, 0)) }},
+		{"by purges that keep one", nil, func(g *rig) { g.apply(AppendPurge(nil, "", 0, 1)) }},
+		{"by rollups", func(c *api.StreamConfig) { c.AllowRollup = true }, func(g *rig) { g.publish("s.b", "", "Nats-Rollup: all") }},
 		{"by purges", nil, func(g *rig) { g.apply(AppendPurge(nil, "", 0, 0)) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -157,7 +157,6 @@ func (c *cursor) read(m *store.Message) error {
 			return err
 		}
 	}
-	c.pass(min(c.newestUpTo, c.told))
 	m.Seq = 0
 	if c.at >= c.told {
 		return nil

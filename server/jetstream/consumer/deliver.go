@@ -54,7 +54,7 @@ func (e *Engine) deliverOne(out *Effects) (bytes int, ok bool) {
 // candidate returns the next message: one that is to be delivered again before new
 // ones. If there is none it ends requests that do not want to wait for any.
 func (e *Engine) candidate(out *Effects) (c candidate, ok bool) {
-	for d := e.nextReady(e.now, out); d != nil; d = e.nextReady(e.now, out) {
+	for d := e.nextReady(); d != nil; d = e.nextReady() {
 		m := out.take()
 		err := e.p.Store.Load(d.stream, m)
 		if err == nil {

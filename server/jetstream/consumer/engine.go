@@ -114,7 +114,7 @@ func (e *Engine) Step(now int64, out *Effects) (more bool) {
 	e.tick(now)
 	if e.created() {
 		e.checkPause(out)
-		e.expireDeliveries(e.now, out)
+		e.expireDeliveries(out)
 		e.checkPin(out)
 		e.checkRequests(out)
 		more = e.deliver(out)
@@ -170,7 +170,6 @@ func (e *Engine) Purged(now int64, out *Effects) error {
 	if !e.created() {
 		return nil
 	}
-	e.recordPosition(true)
 	e.cursor.close(out)
 	m := out.take()
 	defer out.giveBack(m)

@@ -124,14 +124,14 @@ func (e *Engine) nextDue() int64 {
 	return never
 }
 
-// expireDeliveries has what is due at now be delivered again, or be given up if
-// that was the last time.
-func (e *Engine) expireDeliveries(now int64, out *Effects) {
-	if e.nextDue() > now {
+// expireDeliveries has what is due be delivered again, or be given up if that was the
+// last time.
+func (e *Engine) expireDeliveries(out *Effects) {
+	if e.nextDue() > e.now {
 		return
 	}
 	group := e.again.group[:0]
-	for e.nextDue() <= now {
+	for e.nextDue() <= e.now {
 		seq := e.again.timers[0].seq
 		e.again.timers.pop()
 		if d := e.ahead.pending.find(seq); d.count >= e.cfg.maxDeliver {
@@ -150,11 +150,10 @@ func (e *Engine) expireDeliveries(now int64, out *Effects) {
 
 // nextReady returns the first message that is to be delivered again, nil if there
 // is none.
-func (e *Engine) nextReady(now int64, out *Effects) *delivery {
-	e.expireDeliveries(now, out)
+func (e *Engine) nextReady() *delivery {
 	for e.again.ready.len() > 0 {
 		d := e.ahead.pending.find(*e.again.ready.front())
-		if d != nil && e.cfg.due(d) <= now {
+		if d != nil && e.cfg.due(d) <= e.now {
 			return d
 		}
 		e.again.ready.pop()

@@ -38,6 +38,14 @@ func TestAcks(t *testing.T) {
 			r.ack(5, "", "")
 			r.wantInfo("delivered 5/5 floor 5/5 unacked 0 again 0 waiting 0 left 1")
 		}},
+		{"only the lowest moves the floor", api.ConsumerConfig{AckPolicy: api.AckExplicit, FilterSubject: "b"}, func(r *rig) {
+			r.publish("b", "x", "x")
+			r.pull("I", "2")
+			r.ack(8, "", "")
+			r.wantInfo("delivered 2/8 floor 0/0 unacked 1 again 0 waiting 2 left 0")
+			r.ack(7, "", "")
+			r.wantInfo("delivered 2/8 floor 2/8 unacked 0 again 0 waiting 2 left 0")
+		}},
 		{"with a reply", explicit, func(r *rig) {
 			r.ack(1, "", "A")
 			r.ack(1, "", "B") // once more
@@ -95,7 +103,8 @@ func TestAcks(t *testing.T) {
 		{"refused, then acknowledged", explicit, func(r *rig) {
 			r.ack(2, "-NAK", "")
 			r.ack(2, "", "")
-			r.wrote = nil
+			r.ack(2, "-NAK", "A")
+			r.want("naked 2 (c2, #1)", "answer A")
 			r.pull("J", "2")
 			r.want("J: 6 (c6, 0 left)")
 		}},
@@ -137,6 +146,11 @@ func TestAcks(t *testing.T) {
 			r.want(`terminated 2 (c2, #1) "Message deleted by stream limits"`)
 			r.wantInfo("delivered 5/5 floor 0/0 unacked 4 again 0 waiting 0 left 0")
 		}},
+		{"gone from the stream alone", all, func(r *rig) {
+			r.remove(3)
+			r.want(`terminated 3 (c3, #1) "Message deleted by stream limits"`)
+			r.wantInfo("delivered 5/5 floor 0/0 unacked 4 again 0 waiting 0 left 1")
+		}},
 		{"gone from the stream unseen", explicit, func(r *rig) {
 			r.shelf.remove(2)
 			r.wait(30 * time.Second)
@@ -156,6 +170,69 @@ func TestAcks(t *testing.T) {
 			five(r)
 			c.run(r)
 		})
+	}
+}
+
+// When a consumer was active last is when it delivered, and when somebody acknowledged.
+func TestLastActive(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		config           api.ConsumerConfig
+		run              func(r *rig)
+		delivered, acked time.Duration // since the start, 0 for never
+	}{
+		{"never", explicit, func(*rig) {}, 0, 0},
+		{"delivered", explicit, func(*rig) {}, time.Second, 0},
+		{"redelivered", explicit, func(r *rig) {
+			r.pull("J", "9")
+			r.wait(29 * time.Second)
+		}, 31 * time.Second, 0},
+		{"acknowledged in between", explicit, func(r *rig) { r.ack(2, "", "") }, time.Second, 2 * time.Second},
+		{"acknowledged up to one", api.ConsumerConfig{AckPolicy: api.AckAll}, func(r *rig) { r.ack(2, "", "") }, time.Second, 2 * time.Second},
+		{"without acknowledgements", api.ConsumerConfig{}, func(*rig) {}, time.Second + 100*time.Millisecond, time.Second},
+		{"a lot is passed over", api.ConsumerConfig{AckPolicy: api.AckExplicit, FilterSubject: "a"}, func(r *rig) {
+			r.pull("J", "1")
+			r.wait(time.Second)
+			r.publish("b", make([]string, maxPassedOver)...)
+		}, 2 * time.Second, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := consumerOf(t, c.config)
+			r.wait(time.Second)
+			if c.name != "never" {
+				five(r)
+			}
+			r.wait(time.Second)
+			c.run(r)
+			since := func(at int64) time.Duration {
+				if at == 0 {
+					return 0
+				}
+				return time.Duration(at - start)
+			}
+			if got := since(r.state.Delivered().Time); got != c.delivered {
+				t.Errorf("delivered after %v, want %v", got, c.delivered)
+			}
+			if got := since(r.engine.Info().AckFloor.Time); got != c.acked {
+				t.Errorf("acknowledged after %v, want %v", got, c.acked)
+			}
+		})
+	}
+}
+
+// A clock that goes back, that of the leader or of the next one, counts as standing.
+func TestClockThatGoesBack(t *testing.T) {
+	r := consumerOf(t, explicit)
+	r.publish("a", "x", "x", "x")
+	r.pull("I", "1")
+	latest := r.now
+	r.now -= int64(time.Minute)
+	for _, before := range []func(){func() {}, r.lead} {
+		before()
+		r.pull("I", "1")
+		if at := r.state.Delivered().Time; at != latest {
+			t.Errorf("delivered %v too early", time.Duration(latest-at))
+		}
 	}
 }
 
@@ -227,6 +304,16 @@ func TestRedelivery(t *testing.T) {
 			r.ack(1, "-NAK 5s", "")
 			r.ack(3, "-NAK 5s", "")
 			r.wait(5 * time.Second)
+			r.wrote = nil
+			r.pull("J", `{"batch":9}`)
+			r.want("J: 1 (c6, #2, 1 left)", "J: 3 (c7, #2, 1 left)", "J: 4 (c8, #2, 1 left)", "J: 6 (c9, 0 left)")
+		}},
+		{"late in the order of the stream", explicit, func(r *rig) {
+			five(r)
+			r.ack(4, "-NAK 3s", "")
+			r.ack(1, "-NAK 5s", "")
+			r.ack(3, "-NAK 4s", "")
+			r.now += int64(6 * time.Second)
 			r.wrote = nil
 			r.pull("J", `{"batch":9}`)
 			r.want("J: 1 (c6, #2, 1 left)", "J: 3 (c7, #2, 1 left)", "J: 4 (c8, #2, 1 left)", "J: 6 (c9, 0 left)")

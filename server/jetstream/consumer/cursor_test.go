@@ -11,7 +11,7 @@ import (
 )
 
 // Clients stop when they are told that nothing is left. What the engine is told of
-// removals comes behind what it reads, and still the last message says 0.
+// removals comes behind what it reads, and still the last message, and no other, says 0.
 func TestLeftIsZeroAtTheEnd(t *testing.T) {
 	for seed := range uint64(300) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -54,11 +54,11 @@ func TestLeftIsZeroAtTheEnd(t *testing.T) {
 			}
 			r.wrote = nil
 			r.pull("I", "1000")
-			if n := len(r.wrote); n > 0 {
+			for i, line := range r.wrote {
 				var reply string
 				var seq, consumerSeq, left int
-				if _, err := fmt.Sscanf(r.wrote[n-1], "%s %d (c%d, %d left)", &reply, &seq, &consumerSeq, &left); err != nil || left != 0 {
-					t.Errorf("the last message is %q, %v", r.wrote[n-1], err)
+				if _, err := fmt.Sscanf(line, "%s %d (c%d, %d left)", &reply, &seq, &consumerSeq, &left); err != nil || (left == 0) != (i == len(r.wrote)-1) {
+					t.Errorf("message %d of %d is %q, %v", i+1, len(r.wrote), line, err)
 				}
 			}
 			if left := r.engine.Info().Pending; left != 0 {
@@ -96,6 +96,18 @@ func TestLeftIsCounted(t *testing.T) {
 		}
 	}
 	r.want("I: 1 (c1, 2 left)", "I: 5 (c2, 0 left)")
+}
+
+// Of the newest of each subject those count that are there.
+func TestLeftOfTheNewestIsCounted(t *testing.T) {
+	r := newRig(t)
+	for _, s := range []string{"a", "b", "a", "b", "c", "d"} {
+		r.shelf.put(r.now, s, "x")
+	}
+	r.create(api.ConsumerConfig{DeliverPolicy: api.DeliverLastPerSubject, FilterSubject: ">"})
+	r.remove(4)
+	r.pull("I", "9")
+	r.want("I: 3 (c1, 2 left)", "I: 5 (c2, 1 left)", "I: 6 (c3, 0 left)")
 }
 
 // A new message that cannot be read is passed over, and that is told.
@@ -136,6 +148,11 @@ func TestPositionIsRecorded(t *testing.T) {
 	}
 	if n := len(r.log); n != 2 {
 		t.Errorf("it took %d proposals", n-1)
+	}
+
+	r.publish("a", make([]string, maxUnrecorded)...)
+	if got := r.state.Delivered(); got.Consumer < maxUnrecorded {
+		t.Errorf("it is %v, after many messages at once", got)
 	}
 
 	// Passing over a lot is recorded, passing over a little is not.

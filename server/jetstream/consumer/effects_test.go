@@ -109,6 +109,12 @@ func TestCommitsThatDoNotCome(t *testing.T) {
 	if n := r.engine.log.held.len(); n != maxHeldBytes>>20 {
 		t.Errorf("%d MiB are held", n)
 	}
+	r.holdCommits = false
+	r.commit(len(r.onTheWay))
+	r.step()
+	if n := len(r.wrote); n != 20 {
+		t.Errorf("%d of 20 messages leave", n)
+	}
 
 	// And with proposals, where nothing waits for them.
 	r = consumerOf(t, explicit)

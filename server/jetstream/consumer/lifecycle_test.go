@@ -162,6 +162,45 @@ func TestReset(t *testing.T) {
 	}
 }
 
+// A consumer that starts over is not held up by what it did before.
+func TestResetForgets(t *testing.T) {
+	reset := func(r *rig, to store.Seq) {
+		r.t.Helper()
+		if _, err := r.engine.Reset(r.now, to, &r.out); err != nil {
+			r.t.Fatal(err)
+		}
+		r.step()
+	}
+	t.Run("a position that was not recorded", func(t *testing.T) {
+		r := consumerOf(t, api.ConsumerConfig{})
+		r.publish("a", "x")
+		r.pull("I", "1")
+		reset(r, 1)
+		r.wait(time.Second)
+		r.wantInfo("delivered 0/0 floor 0/0 unacked 0 again 0 waiting 0 left 1")
+	})
+	t.Run("what is on its way", func(t *testing.T) {
+		r := consumerOf(t, api.ConsumerConfig{DeliverSubject: "D", FlowControl: true, Heartbeat: time.Second})
+		r.bind(true)
+		r.publish("a", "x")
+		r.engine.flow.window = 0
+		r.publish("a", "x")
+		reset(r, 2)
+		r.wrote = r.wrote[1:]
+		r.want("D: 2 (c1, 0 left)")
+	})
+	t.Run("the pace of a replay", func(t *testing.T) {
+		r := newRig(t)
+		for _, after := range []time.Duration{0, time.Second, time.Minute} {
+			r.shelf.put(start+int64(after), "a", "x")
+		}
+		r.create(api.ConsumerConfig{DeliverSubject: "D", ReplayPolicy: api.ReplayOriginal})
+		r.bind(true)
+		reset(r, 3)
+		r.want("D: 1 (c1, 2 left)", "D: 3 (c1, 0 left)")
+	})
+}
+
 func TestPause(t *testing.T) {
 	r := consumerOf(t, explicit)
 	r.publish("a", "x", "x")
@@ -237,6 +276,15 @@ func TestInactivity(t *testing.T) {
 			r.pull("I", `1`)
 			r.wait(4 * time.Second)
 			r.ack(1, "", "")
+			r.wait(5*time.Second - 1)
+			r.want("I: 1 (c1, 0 left)")
+			r.wait(1)
+			r.want("delete")
+		}},
+		{"after a delivery", api.ConsumerConfig{InactiveThreshold: 5 * time.Second}, func(r *rig) {
+			r.pull("I", `1`)
+			r.wait(4 * time.Second)
+			r.publish("a", "x")
 			r.wait(5*time.Second - 1)
 			r.want("I: 1 (c1, 0 left)")
 			r.wait(1)
@@ -372,6 +420,69 @@ func TestPurge(t *testing.T) {
 	r.lead()
 	r.step()
 	r.wantInfo("delivered 5/5 floor 3/3 unacked 2 again 0 waiting 0 left 1")
+}
+
+// All that a consumer is about is gone: that is no news of each message.
+func TestPurgeOfTheFilter(t *testing.T) {
+	r := consumerOf(t, api.ConsumerConfig{AckPolicy: api.AckExplicit, FilterSubject: "b"})
+	for _, subject := range []string{"a", "b", "a", "b", "a"} {
+		r.publish(subject, "x")
+	}
+	r.pull("I", "2")
+	r.want("I: 2 (c1, 1 left)", "I: 4 (c2, 0 left)")
+	r.shelf.remove(2)
+	r.shelf.remove(4)
+	if err := r.engine.Purged(r.now, &r.out); err != nil {
+		t.Fatal(err)
+	}
+	r.step()
+	r.want()
+	r.wantInfo("delivered 2/5 floor 2/5 unacked 0 again 0 waiting 0 left 0")
+}
+
+// From the time on that a stream keeps messages until they are acknowledged, it is told.
+func TestUpdateOfTheRetention(t *testing.T) {
+	r := consumerOf(t, explicit)
+	five(r)
+	r.ack(1, "", "")
+	r.params.Retains = true
+	r.lead()
+	if err := r.engine.Update(r.now, config(explicit), &r.out); err != nil {
+		t.Fatal(err)
+	}
+	r.step()
+	r.ack(2, "", "")
+	if got := fmt.Sprint(r.res.Finished); got != "[{2 2}]" {
+		t.Errorf("the stream is told of %s", got)
+	}
+}
+
+// The floor is not in front of the stream, though what is pending is far behind it.
+func TestPurgeInFrontOfWhatIsPending(t *testing.T) {
+	r := consumerOf(t, api.ConsumerConfig{AckPolicy: api.AckExplicit, FilterSubject: "b"})
+	r.publish("a", "1", "2", "3", "4")
+	r.publish("b", "5")
+	r.pull("I", "1")
+	for seq := range store.Seq(3) {
+		r.shelf.remove(seq + 1)
+	}
+	r.lead()
+	r.step()
+	r.wantInfo("delivered 1/5 floor 0/3 unacked 1 again 0 waiting 0 left 0")
+}
+
+// A new filter does not bring back what the old one passed over, whoever leads.
+func TestUpdateOfTheFilter(t *testing.T) {
+	r := consumerOf(t, api.ConsumerConfig{AckPolicy: api.AckExplicit, FilterSubject: "b"})
+	r.publish("a", "1", "2", "3")
+	if err := r.engine.Update(r.now, config(api.ConsumerConfig{AckPolicy: api.AckExplicit, FilterSubject: "a"}), &r.out); err != nil {
+		t.Fatal(err)
+	}
+	r.step()
+	r.lead()
+	r.publish("a", "4")
+	r.pull("I", "9")
+	r.want("I: 4 (c1, 0 left)")
 }
 
 // A leader whose copy of the stream is behind does not take for deleted what it has

@@ -269,8 +269,12 @@ func checkReplicas(t *testing.T, log [][]byte, rnd *rand.Rand) {
 	var res Result
 	images := make([][]byte, 0, len(log))
 	for i, frame := range log {
+		before := whole.floor
 		if err := whole.Apply(frame, &res); err != nil {
 			t.Fatalf("frame %d: %v", i, err)
+		}
+		if whole.floor.Consumer < before.Consumer || whole.floor.Stream < before.Stream {
+			t.Fatalf("frame %d: the ack floor goes back from %+v to %+v", i, before, whole.floor)
 		}
 		images = append(images, whole.AppendFull(nil))
 	}
@@ -364,6 +368,9 @@ func (h *history) change(rnd *rand.Rand) {
 	case n < 12:
 		r.now += rnd.Int64N(int64(2 * time.Second))
 	case n < 13:
+		if len(h.delivered) > 0 && rnd.IntN(2) == 0 {
+			h.ack(h.delivered[rnd.IntN(len(h.delivered))])
+		}
 		r.engine.Compact(r.now, &r.out)
 		if last := &r.out.List[len(r.out.List)-1]; last.Kind != Propose || !IsFull(last.Frame) {
 			h.t.Fatalf("compacted by %+v", last)

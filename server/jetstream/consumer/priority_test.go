@@ -92,6 +92,7 @@ func TestPriorities(t *testing.T) {
 			r.pull("I", `{"batch":3,"group":"g"}`)
 			r.publish("a", "x")
 			r.want("pinned group g id1", "I: 1 (c1, 0 left) pin id1")
+			r.pull("K", `{"batch":1,"group":"g","id":"id1"}`)
 			if r.engine.Unpin(r.now, "h", &r.out) {
 				r.t.Error("there is no group h")
 			}
@@ -99,10 +100,25 @@ func TestPriorities(t *testing.T) {
 				r.t.Error("there is a group g")
 			}
 			r.step()
-			r.want(`unpinned group g "admin"`, "I: 423 Nats-Wrong-Pin-Id | Nats-Pending-Messages: 2 | Nats-Pending-Bytes: 0")
+			r.want(`unpinned group g "admin"`, "I: 423 Nats-Wrong-Pin-Id | Nats-Pending-Messages: 2 | Nats-Pending-Bytes: 0",
+				"K: 423 Nats-Wrong-Pin-Id | Nats-Pending-Messages: 1 | Nats-Pending-Bytes: 0")
+			if i := r.engine.Info(); i.PinID != "" || i.PinnedAt != 0 {
+				r.t.Errorf("%+v", i)
+			}
 			r.engine.Unpin(r.now, "g", &r.out)
 			r.step()
 			r.want()
+		}},
+		{"nobody is pinned any more", api.PriorityPinnedClient, func(r *rig) {
+			r.pull("I", `{"batch":3,"group":"g"}`)
+			r.publish("a", "x")
+			r.wrote = nil
+			overflow := prioritized(api.PriorityOverflow)
+			if err := r.engine.Update(r.now, config(overflow), &r.out); err != nil {
+				r.t.Fatal(err)
+			}
+			r.step()
+			r.want(`unpinned group g "admin"`, "I: 423 Nats-Wrong-Pin-Id | Nats-Pending-Messages: 2 | Nats-Pending-Bytes: 0")
 		}},
 		{"without JSON one is on standby", api.PriorityPinnedClient, func(r *rig) {
 			r.pull("I", "1")

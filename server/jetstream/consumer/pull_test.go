@@ -83,6 +83,9 @@ func TestPullRequests(t *testing.T) {
 			r.want("I: 1 (c1, 2 left)")
 			r.pull("J", `{"batch":1,"no_wait":true}`)
 			r.want("J: 408 Requests Pending")
+			r.publish("a", "x", "x")
+			r.pull("J", `{"batch":1,"no_wait":true}`)
+			r.want() // There is enough for both.
 		}},
 		{"no_wait is not failed while acks are missing", api.ConsumerConfig{AckPolicy: api.AckExplicit, MaxAckPending: 1}, func(r *rig) {
 			r.publish("a", "x", "x")
@@ -103,6 +106,11 @@ func TestPullRequests(t *testing.T) {
 			r.pull("I", `{"batch":5,"max_bytes":82}`)
 			r.want("I: 1 (c1, 2 left)", "I: 2 (c2, 1 left)")
 			r.wantInfo("delivered 2/2 floor 0/0 unacked 2 again 0 waiting 0 left 1")
+		}},
+		{"max_bytes hit exactly, with less left than before", explicit, func(r *rig) {
+			r.publish("a", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+			r.pull("I", `{"batch":5,"max_bytes":41}`)
+			r.want("I: 1 (c1, 9 left)")
 		}},
 		{"batch filled within max_bytes", explicit, func(r *rig) {
 			r.publish("a", "x", "x")
@@ -219,15 +227,17 @@ func TestReplicatedPulls(t *testing.T) {
 	r.commit(len(r.onTheWay))
 	r.want("J: 2 (c2, 0 left)")
 
-	// J still waits, and is told that its leader has gone; who expired is not.
+	// J still waits, and is told that its leader has gone, as is who waits without end;
+	// who expired is not.
 	r.holdCommits = false
+	r.pull("H", "1")
 	r.pull("K", `{"expires":1000000000}`)
 	r.pull("L", `{"expires":90000000000}`)
 	r.engine.Step(r.now, &r.out)
 	r.now += int64(2 * time.Second)
 	r.lead()
 	r.step()
-	r.want("J: 409 Leadership Change", "L: 409 Leadership Change")
+	r.want("J: 409 Leadership Change", "H: 409 Leadership Change", "L: 409 Leadership Change")
 	if w := r.state.Waiting(); len(w) != 0 {
 		t.Errorf("still waiting: %v", w)
 	}

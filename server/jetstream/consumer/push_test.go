@@ -66,6 +66,12 @@ func TestPush(t *testing.T) {
 			r.wait(30 * time.Second)
 			r.want("D: 2 (c4, #2, 0 left)", "D: 3 (c5, #2, 0 left)")
 		}},
+		{"asked for the next", api.ConsumerConfig{DeliverSubject: "D", AckPolicy: api.AckExplicit}, func(r *rig) {
+			r.bind(true)
+			r.publish("a", "x")
+			r.ack(1, "+NXT", "A")
+			r.want("D: 1 (c1, 0 left)", "answer A")
+		}},
 		{"rate limit", api.ConsumerConfig{DeliverSubject: "D", RateLimit: 8 * 1000}, func(r *rig) {
 			// 1000 bytes a second, and a message with 10 kB at once.
 			r.engine.p.Burst = 10_000

@@ -50,6 +50,9 @@ func TestStateOfKept(t *testing.T) {
 				}
 				r.step()
 				was := r.engine.Copy()
+				if got, want := was.Delivered(), r.engine.Delivered(); got.Consumer != want.Consumer || got.Stream != want.Stream {
+					t.Fatalf("the copy has %+v, the engine %+v", got, want)
+				}
 				again, err := NewState(kept(was, cfg))
 				if err != nil {
 					t.Fatal(err)

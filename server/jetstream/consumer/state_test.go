@@ -87,6 +87,63 @@ func TestUnknownOperations(t *testing.T) {
 	if s.Unknown() != 1 || s.Digest() != before {
 		t.Errorf("%d are unknown, and the state has changed: %v", s.Unknown(), s.Digest() != before)
 	}
+	if err := s.Apply(s.AppendFull(nil), &Result{}); err != nil || s.Unknown() != 1 {
+		t.Errorf("with the whole state %d are unknown, %v", s.Unknown(), err)
+	}
+}
+
+// The buffer of a frame is used again.
+func TestApplyKeepsNothing(t *testing.T) {
+	some := &State{flags: Tracked, config: []byte(`{"name":"x"}`)}
+	full := created(t, Tracked)
+	full.wait(Waiter{Reply: "reply"})
+	for name, frame := range map[string][]byte{
+		"create": frameOf(func(f *frame) { f.create(some) }),
+		"update": frameOf(func(f *frame) { f.update(some) }),
+		"wait":   frameOf(func(f *frame) { f.text(opWait, 0, "reply") }),
+		"full":   full.AppendFull(nil),
+	} {
+		s := &State{}
+		if name != "create" {
+			s = created(t, Tracked)
+		}
+		if err := s.Apply(frame, &Result{}); err != nil {
+			t.Fatal(err)
+		}
+		before := s.Digest()
+		for i := range frame {
+			frame[i] = ^frame[i]
+		}
+		if s.Digest() != before {
+			t.Errorf("%s: it changes with the frame", name)
+		}
+	}
+}
+
+// Who waits, and until when, is known to the next leader.
+func TestWaiters(t *testing.T) {
+	s := created(t, Tracked)
+	for _, frame := range [][]byte{
+		frameOf(func(f *frame) {
+			f.text(opWait, start+5, "a")
+			f.text(opWait, 0, "b")
+			f.text(opWait, start+7, "c")
+		}),
+		frameOf(func(f *frame) { f.text(opServed, 0, "b") }),
+		frameOf(func(f *frame) { f.text(opServed, 0, "d") }),
+	} {
+		if err := s.Apply(frame, &Result{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var again State
+	if err := again.Apply(s.AppendFull(nil), &Result{}); err != nil {
+		t.Fatal(err)
+	}
+	want := []Waiter{{"a", start + 5}, {"c", start + 7}}
+	if !slices.Equal(s.Waiting(), want) || !slices.Equal(again.Waiting(), want) {
+		t.Errorf("%v wait, and %v after a restart, want %v", s.Waiting(), again.Waiting(), want)
+	}
 }
 
 func TestIsFull(t *testing.T) {
@@ -148,7 +205,7 @@ func TestFinished(t *testing.T) {
 			{ack(1), "[]", "[{1 3} {7 7}]"},
 			// 5 is given up, and stays until it is acknowledged after all.
 			{expire(5), "[]", "[{1 3} {7 7}]"},
-			{ack(4, 6), "[{4 4} {6 6}]", "[{1 4} {6 7}]"},
+			{ack(6, 4), "[{6 6} {4 4}]", "[{1 4} {6 7}]"},
 			{ack(5), "[{5 5}]", "[{1 7}]"},
 		}},
 		{"all", Tracked | Retains, []step{

@@ -100,7 +100,6 @@ func (s *State) deleteStream(o *DeleteStream) Result {
 		return Result{Err: api.ErrStreamNotFound}
 	}
 	s.remove(st)
-	s.next()
 	return Result{Changed: true, Stream: st}
 }
 
@@ -111,11 +110,10 @@ func (s *State) endRestore(o *EndRestore) Result {
 	}
 	if !o.Complete {
 		s.remove(st)
-		s.next()
 		return Result{Changed: true, Stream: st}
 	}
 	next := *st
-	next.Restore, next.Revision = nil, s.next()
+	next.Restore = nil
 	delete(s.accounts[o.Account].restores, o.Stream)
 	s.accounts[o.Account].streams[o.Stream] = &next
 	return Result{Changed: true, Stream: &next}
@@ -182,12 +180,11 @@ func (s *State) deleteConsumer(o *DeleteConsumer) Result {
 	if c == nil || o.Group != 0 && o.Group != c.Group.ID {
 		return Result{Err: api.ErrConsumerNotFound, Stream: st}
 	}
-	s.next()
 	s.setConsumer(st, o.Consumer, nil)
 	return Result{Changed: true, Stream: st, Consumer: c}
 }
 
-// next returns the number of a change.
+// next returns the revision of what an asset is made or changed to.
 func (s *State) next() uint64 {
 	s.revision++
 	return s.revision

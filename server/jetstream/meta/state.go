@@ -13,8 +13,8 @@ import (
 // of its consumers is as of now.
 type State struct {
 	accounts map[string]*account
-	// groups is the ID of the group that was made last, revision that of the last
-	// change.
+	// groups is the ID of the group that was made last, revision the one that was given
+	// last.
 	groups, revision uint64
 	// time is that of the newest op.
 	time int64
@@ -32,7 +32,8 @@ type Stream struct {
 	// Created is in nanoseconds since the epoch.
 	Created int64 `json:"created"`
 	Group   Group `json:"group"`
-	// Revision changes with each change of the stream.
+	// Revision changes with each change of the configuration, and is never that of
+	// another stream.
 	Revision uint64 `json:"revision"`
 	// Restore is set as long as the stream is being restored: nobody gets to see it
 	// until that is complete, but for whoever does it.

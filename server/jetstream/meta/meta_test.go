@@ -81,6 +81,9 @@ func TestStreams(t *testing.T) {
 	if next.Group.ID != one.Group.ID || next.Created != one.Created || next.Revision == one.Revision {
 		t.Errorf("updated: %+v, was %+v", next, one)
 	}
+	if r := apply(t, s, update(streamConfig("one", "a.>", "d"), next.Revision)); r.Err != nil || r.Changed || r.Stream != next {
+		t.Errorf("an update to what it is: %+v", r)
+	}
 	if r := apply(t, s, update(streamConfig("one", "e"), one.Revision)); !r.Stale || r.Changed {
 		t.Errorf("an update that was checked before another: %+v", r)
 	}
@@ -99,6 +102,41 @@ func TestStreams(t *testing.T) {
 	}
 	if got := slices.Collect(s.Accounts()); !slices.Equal(got, []string{"A", "B"}) {
 		t.Errorf("accounts %v", got)
+	}
+	last := gone("one", 0)
+	last.DeleteStream.Account = "B"
+	ok(t, s, last)
+	if got := slices.Collect(s.Accounts()); !slices.Equal(got, []string{"A"}) {
+		t.Errorf("accounts %v", got)
+	}
+	for id, want := range map[uint64]bool{FirstGroup - 1: false, FirstGroup: true, one.Group.ID: true, again.Group.ID: true, again.Group.ID + 1: false} {
+		if s.Made(id) != want {
+			t.Errorf("group %d was made: %v", id, !want)
+		}
+	}
+}
+
+// The clock of another leader may be behind.
+func TestTimeDoesNotGoBack(t *testing.T) {
+	s := &State{}
+	one := s.Apply(create(streamConfig("one", "a")), 100).Stream
+	two := s.Apply(create(streamConfig("two", "b")), 50).Stream
+	if one.Created != 100 || two.Created != 100 {
+		t.Errorf("created at %d and %d", one.Created, two.Created)
+	}
+}
+
+func TestGroupsInMemory(t *testing.T) {
+	for storage, want := range map[api.Storage]bool{api.FileStorage: false, api.MemoryStorage: true} {
+		s := &State{}
+		cfg := streamConfig("s", "a")
+		cfg.Storage = storage
+		st := ok(t, s, create(cfg)).Stream
+		as := ok(t, s, consume(st, &api.ConsumerConfig{Name: "as"})).Consumer
+		own := ok(t, s, consume(st, &api.ConsumerConfig{Name: "own", MemoryStorage: true})).Consumer
+		if st.Group.Memory != want || as.Group.Memory != want || !own.Group.Memory {
+			t.Errorf("of a %v stream: %+v, of its consumers: %+v, %+v", storage, st.Group, as.Group, own.Group)
+		}
 	}
 }
 
@@ -129,6 +167,9 @@ func TestRestore(t *testing.T) {
 	refused(t, s, limited, api.ErrMaximumStreamsLimit)
 	refused(t, s, &Op{DeleteStream: &DeleteStream{Account: "A", Stream: "s"}}, api.ErrStreamNotFound)
 	refused(t, s, &Op{UpdateStream: &UpdateStream{Account: "A", Config: cfg, Revision: st.Revision, Limits: NoLimits}}, api.ErrStreamNotFound)
+	guessed := consume(st, &api.ConsumerConfig{Name: "c"})
+	guessed.CreateConsumer.Group++
+	refused(t, s, guessed, api.ErrStreamNotFound)
 	ok(t, s, consume(st, &api.ConsumerConfig{Name: "c"}))
 	if u := s.Usage("A"); s.Stream("A", "s") != nil || u != (Usage{Streams: 1, Consumers: 1, ReservedFile: 70}) {
 		t.Errorf("%v is seen, %+v", s.Stream("A", "s"), u)
@@ -175,6 +216,7 @@ func TestConsumers(t *testing.T) {
 		t.Errorf("an update that was checked before another: %+v", r)
 	}
 
+	refused(t, s, &Op{DeleteConsumer: &DeleteConsumer{Account: "A", Stream: "s", Consumer: "c", Group: first.Group.ID + 1}}, api.ErrConsumerNotFound)
 	limited := consume(st, &api.ConsumerConfig{Name: "d"})
 	limited.CreateConsumer.Max = 1
 	refused(t, s, limited, api.ErrMaximumConsumersLimit)
@@ -206,6 +248,9 @@ func TestWorkQueueHasOneConsumerForAMessage(t *testing.T) {
 	ok(t, s, consume(st, &api.ConsumerConfig{Name: "y", FilterSubject: "a.y"}))
 	refused(t, s, consume(st, &api.ConsumerConfig{Name: "z", FilterSubject: "a.*"}), api.ErrConsumerWQConsumerNotUnique)
 	refused(t, s, consume(st, &api.ConsumerConfig{Name: "z"}), api.ErrConsumerWQMultipleUnfiltered)
+	c = ok(t, s, &Op{UpdateConsumer: &UpdateConsumer{
+		Account: "A", Stream: "q", Config: &api.ConsumerConfig{Name: "x", FilterSubject: "a.x", Description: "as before"}, Revision: c.Revision,
+	}}).Consumer
 	wide := &api.ConsumerConfig{Name: "x", FilterSubject: "a.y"}
 	refused(t, s, &Op{UpdateConsumer: &UpdateConsumer{Account: "A", Stream: "q", Config: wide, Revision: c.Revision}}, api.ErrConsumerWQConsumerNotUnique)
 }

@@ -238,6 +238,7 @@ func (d *sound) damages(name string, rng *rand.Rand) (all []damaged) {
 			all = append(all, damaged{fmt.Sprintf("cut at %d", at), at, n, b[:at:at]})
 		}
 	}
+	all = append(all, damaged{"more behind the end", n, n + 8, append(slices.Clone(b), make([]byte, 8)...)})
 	for from := int64(0); from < n; from += 512 {
 		c := slices.Clone(b)
 		to := min(from+512, n)
@@ -507,6 +508,9 @@ func TestLossIsRemembered(t *testing.T) {
 	if err != nil || len(rec.Losses) == 0 {
 		t.Fatalf("opened as %+v: %v", rec, err)
 	}
+	if slices.ContainsFunc(s.blocks, func(b *block) bool { return b.live == 0 }) {
+		t.Error("a block is kept of which nothing is left")
+	}
 	want := s.Lost()
 	for range 3 {
 		commit(t, s, nil)
@@ -660,6 +664,14 @@ func TestOlderContentIsNotTaken(t *testing.T) {
 	s, rec = mustOpen(t, Config{}, mem)
 	if len(rec.Losses) > 0 || len(rec.Repaired) != 1 || s.State().Messages != 40 {
 		t.Errorf("another footer in its place: opened as %+v", rec)
+	}
+	maintain(t, s)
+	commit(t, s, nil)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, rec = mustOpen(t, Config{}, mem); len(rec.Losses) > 0 || len(rec.Repaired) > 0 || s.State().Messages != 40 {
+		t.Errorf("the footer was not made anew: opened as %+v", rec)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

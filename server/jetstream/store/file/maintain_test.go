@@ -171,6 +171,9 @@ func TestCutBlockIsNotContinued(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, _ = mustOpen(t, Config{}, crashed)
+		if info, err := crashed.Stat(path); err != nil || info.Size != end {
+			t.Errorf("%d behind the checkpoint: the file has %d bytes, want %d (%v)", behind, info.Size, end, err)
+		}
 		numbered(t, s, 5)
 		maintain(t, s)
 		want := 1

@@ -197,16 +197,36 @@ func (d *durable) testErase(t *testing.T) {
 			t.Skip("payloads cannot be found in the files")
 		}
 	}
-	for _, seq := range []store.Seq{1, 5, 9} {
-		e, _ := m.load(seq)
+	remove := func(seq store.Seq) {
+		t.Helper()
 		if _, err := s.Remove(seq, true); err != nil {
 			t.Fatal(err)
 		}
 		m.remove(seq)
+	}
+	for _, seq := range []store.Seq{1, 5, 9} {
+		e, _ := m.load(seq)
+		remove(seq)
 		commit()
-		if file := found(t, fs, "", []byte(e.data)); file != "" {
+		// Nor does it come back when the power is cut.
+		if file := found(t, fs.CrashClone(vfs.CrashOptions{}), "", []byte(e.data)); file != "" {
 			t.Errorf("erased message %d is still in %s", seq, file)
 		}
+	}
+	// What is erased while a checkpoint is on its way is erased by the next one.
+	e, _ := m.load(7)
+	remove(3)
+	c, err := s.Checkpoint(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove(7)
+	if err := c.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	commit()
+	if file := found(t, fs, "", []byte(e.data)); file != "" {
+		t.Errorf("message 7, erased behind a checkpoint, is still in %s", file)
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
 	compare(t, "after erasing", s, m, rng)

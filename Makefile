@@ -73,7 +73,7 @@ kill: ## kill a server under load, KILLS (200) times, and check what it had prom
 	$(GO) test ./test -count 1 -timeout 60m -v -run '^TestKills$$' -kill.rounds=$(KILLS)
 
 .PHONY: mutants
-mutants: ## put faults into the source, one at a time, and show that the tests catch each (MUTANTS=regexp for some)
+mutants: ## put faults into the source, one at a time, and show that the tests catch each (MUTANTS=regexp of names or files)
 	$(GO) run ./test/mutants -run '$(MUTANTS)'
 
 .PHONY: bench

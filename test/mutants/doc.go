@@ -7,12 +7,13 @@
 // changed file instead of the original one (go build -overlay).
 //
 // Stages are run in order, the fast ones first: the tests of the package that is
-// changed, the scripted scenarios and random histories of rafttest, the tests
-// of the host, the simulator. The first that fails has killed the mutant. A
+// changed, then those that see it at work. For raft that is the scripted scenarios and
+// random histories of rafttest, the tests of the host, the simulator; for JetStream
+// the tests of its engine, with a few lives. The first that fails has killed the mutant. A
 // mutant that survives them all is a hole in the tests, and makes the command
-// fail.
+// fail. Or it shows code that makes no difference, and can go.
 //
 //	go run ./test/mutants             all mutants
-//	go run ./test/mutants -run vote   those whose name matches
+//	go run ./test/mutants -run vote   those whose name or file matches
 //	go run ./test/mutants -all        every stage for every mutant, as a table
 package main

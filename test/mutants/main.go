@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	only := flag.String("run", "", "only mutants whose name matches this expression")
+	only := flag.String("run", "", "only mutants whose name or file matches this expression")
 	all := flag.Bool("all", false, "run every stage, even if one before has killed the mutant")
 	limit := flag.Duration("timeout", 3*time.Minute, "time for one stage; a mutant that takes longer is killed by that")
 	first := flag.Bool("first", false, "run only the first stage, the tests of the package that is changed")
@@ -37,11 +37,11 @@ func main() {
 		os.Exit(1)
 	}
 	r := runner{root: root, limit: *limit, all: *all, verbose: *verbose}
-	var ran, survived int
+	var ran, survived, broken int
 	begin := time.Now()
 	fmt.Printf("| mutant | file | killed by | time |\n| --- | --- | --- | --- |\n")
 	for _, m := range table {
-		if !match.MatchString(m.Name) {
+		if !match.MatchString(m.Name) && !match.MatchString(m.File) {
 			continue
 		}
 		list := choose(stages(m, *seeds), *first, *stage)
@@ -51,12 +51,13 @@ func main() {
 		ran++
 		start := time.Now()
 		killers, err := r.run(m, list)
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", m.Name, err)
-			os.Exit(1)
-		}
 		by := strings.Join(killers, ", ")
-		if len(killers) == 0 {
+		switch {
+		case err != nil:
+			fmt.Fprintf(os.Stderr, "%s: %v\n", m.Name, err)
+			by = "**not run**"
+			broken++
+		case len(killers) == 0:
 			by = "**nothing**"
 			survived++
 		}
@@ -66,8 +67,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "no mutant has such a name and such a stage")
 		os.Exit(2)
 	}
-	fmt.Printf("\n%d mutants, %d killed, %d survived, %.0f s\n", ran, ran-survived, survived, time.Since(begin).Seconds())
-	if survived > 0 {
+	fmt.Printf("\n%d mutants, %d killed, %d survived, %d not run, %.0f s\n",
+		ran, ran-survived-broken, survived, broken, time.Since(begin).Seconds())
+	if survived+broken > 0 {
 		os.Exit(1)
 	}
 }

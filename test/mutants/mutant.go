@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 // Mutant is a fault that can be put into the source.
@@ -40,14 +41,22 @@ type stage struct {
 func stages(m Mutant, seeds int) []stage {
 	own := "./" + filepath.ToSlash(filepath.Dir(m.File))
 	list := []stage{{filepath.Base(own), []string{own}}}
-	for _, s := range []stage{
-		{"rafttest", []string{"./server/raft/rafttest"}},
-		{"host", []string{"./server/raft/host"}},
-		{"sim", []string{"./test/sim", fmt.Sprintf("-sim.seeds=%d", seeds)}},
-	} {
+	for _, s := range wholes(own, fmt.Sprintf("-sim.seeds=%d", seeds)) {
 		if s.args[0] != own {
 			list = append(list, s)
 		}
 	}
 	return list
+}
+
+// wholes returns the stages that see a package at work with others.
+func wholes(own, seeds string) []stage {
+	if strings.HasPrefix(own+"/", "./server/jetstream/") {
+		return []stage{{"jetstream", []string{"./server/jetstream"}}}
+	}
+	return []stage{
+		{"rafttest", []string{"./server/raft/rafttest"}},
+		{"host", []string{"./server/raft/host"}},
+		{"sim", []string{"./test/sim", seeds}},
+	}
 }

@@ -43,6 +43,7 @@ func TestMutantsFitTheSource(t *testing.T) {
 		want    int
 	}{
 		{"core", coreMutants, 40}, {"log", walMutants, 50}, {"host and transport", hostMutants, 60},
+		{"stream", streamMutants, 50}, {"consumer", consumerMutants, 50}, {"assignments", metaMutants, 15}, {"store", storeMutants, 20},
 	} {
 		if len(part.mutants) < part.want {
 			t.Errorf("%d mutants of the %s, want %d", len(part.mutants), part.name, part.want)

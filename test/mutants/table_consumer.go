@@ -29,7 +29,7 @@ const (
 var consumerMutants = []Mutant{
 	// Where it begins.
 	{
-		"new consumer begins with the newest message", consumerLife, "		first = at.Last + 1\n	case api.DeliverByStartSequence:", "		first = at.Last\n	case api.DeliverByStartSequence:",
+		"new consumer begins with the newest message", consumerLife, "		first = last + 1\n	case api.DeliverByStartSequence:", "		first = last\n	case api.DeliverByStartSequence:",
 		"the off-by-one of deliver_policy new",
 	},
 	{
@@ -98,7 +98,7 @@ var consumerMutants = []Mutant{
 		"the next ack wait is over at once",
 	},
 	{
-		"due is counted from the clock of the replica", consumerApply, "store.Seq(in.uvarint()), now+in.varint()", "store.Seq(in.uvarint()), s.time+in.varint()",
+		"due is counted from the clock of the replica", consumerApply, "store.Seq(in.Uvarint()), now+in.Varint()", "store.Seq(in.Uvarint()), s.time+in.Varint()",
 		"replicas differ by what they have seen before",
 	},
 	{
@@ -177,7 +177,7 @@ var consumerMutants = []Mutant{
 		"the next leader tells one who is served, and not one who waits",
 	},
 	{
-		"requests of an image wait without end", consumerFull, "		expires := in.varint()\n		full.waiting", "		expires := 0 * in.varint()\n		full.waiting",
+		"requests of an image wait without end", consumerFull, "		expires := in.Varint()\n		full.waiting", "		expires := 0 * in.Varint()\n		full.waiting",
 		"the next leader tells those that have long gone",
 	},
 	{

@@ -46,7 +46,7 @@ var storeMutants = []Mutant{
 
 	// What is durable, and when.
 	{
-		"index is written before what it lists is synced", fileCheckpoint, "	if err := c.sync(); err != nil {\n		return err\n	}\n	if err := s.writeIndex(c.generation, &c.body); err != nil {\n		return s.fail(err)\n	}\n", "	if err := s.writeIndex(c.generation, &c.body); err != nil {\n		return s.fail(err)\n	}\n	if err := c.sync(); err != nil {\n		return err\n	}\n",
+		"index is written before what it lists is synced", fileCheckpoint, "	if err := c.sync(); err != nil {\n		return err\n	}\n	err = s.writeIndex(c.generation, &c.body)\n", "	err = s.writeIndex(c.generation, &c.body)\n	if err := c.sync(); err != nil {\n		return err\n	}\n",
 		"a checkpoint of messages that a power failure has taken",
 	},
 	{

@@ -31,7 +31,7 @@ var streamMutants = []Mutant{
 		"the window of duplicates, and what expires, depend on the order of two clocks",
 	},
 	{
-		"copied message is older than the one before it", streamSource, "	time = max(time, state.LastTime)\n	if r.Effects {", "	if r.Effects {",
+		"copied message is older than the one before it", streamSource, "	return &c.pub, seq, max(time, state.LastTime), nil", "	return &c.pub, seq, time, nil",
 		"a search by time relies on the order",
 	},
 	{
@@ -39,7 +39,7 @@ var streamMutants = []Mutant{
 		"two messages that were answered with one number",
 	},
 	{
-		"restored stream ends at its newest message", streamRestore, "	if err := c.store.Skip(seq, max(time, state.LastTime)); err != nil {", "	if err := c.store.Skip(max(state.Last, 1), max(time, state.LastTime)); err != nil {",
+		"restored stream ends at its newest message", streamSource, "	if err := c.store.Skip(seq, max(time, state.LastTime)); err != nil {", "	if err := c.store.Skip(max(state.Last, 1), max(time, state.LastTime)); err != nil {",
 		"numbers of deleted messages are given a second time",
 	},
 
@@ -307,7 +307,7 @@ var streamMutants = []Mutant{
 		"a restored stream takes all messages of its sources again",
 	},
 	{
-		"restored core has forgotten gaps", streamState, "gaps: in.bool()}", "gaps: in.bool() && false}",
+		"restored core has forgotten gaps", streamState, "gaps: in.Bool()}", "gaps: in.Bool() && false}",
 		"a batch that ends, on those replicas that were restarted",
 	},
 }

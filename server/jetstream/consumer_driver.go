@@ -199,10 +199,8 @@ func (c *consumer) begin(w *worker, in *consumerInbox) {
 	}, w.now, &w.effects)
 	created := in.lead.Created() == 0
 	if err == nil && !created {
-		// It can be looked at, whether it will be able to deliver or not.
 		info := engine.Info()
 		c.info.Store(&info)
-		c.settle()
 	}
 	switch {
 	case err != nil:
@@ -228,10 +226,15 @@ func (c *consumer) begin(w *worker, in *consumerInbox) {
 	}
 	if err != nil {
 		w.effects.Reset()
-		if !errors.Is(err, host.ErrFull) {
-			c.complain("beginning to serve", err)
-		}
 		c.againAt = w.now + int64(slowPause)
+		switch {
+		case !errors.Is(err, host.ErrFull):
+			c.complain("beginning to serve", err)
+		case !created:
+			// It can be looked at, and what is sent to it is kept.
+			c.openSubjects(cfg)
+			c.settle()
+		}
 		return
 	}
 	c.engine, c.bound, c.committed, c.againAt = engine, false, 0, 0
@@ -240,6 +243,9 @@ func (c *consumer) begin(w *worker, in *consumerInbox) {
 	c.openSubjects(cfg)
 	if !created && st.Retention != api.RetainLimits {
 		c.tellAt = w.now
+	}
+	if !created {
+		c.settle() // whether there is space for what it proposes or not
 	}
 	c.whenCommitted(engine.Mark(), func(ok bool) {
 		if ok {

@@ -141,7 +141,7 @@ func testDamagedConsumer(t *testing.T, retention api.Retention, cfg api.Consumer
 			})
 		}
 	}
-	if mended == 0 {
+	if mended == 0 && !race.Enabled { // which looks at few places
 		t.Error("no consumer was damaged")
 	}
 	t.Logf("mended %d times", mended)

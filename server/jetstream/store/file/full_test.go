@@ -90,6 +90,50 @@ func TestPurgeOnAFullDisk(t *testing.T) {
 	}
 }
 
+// What only the older index needs makes no room: it is there to make up for damage.
+func TestFullDiskSparesTheOlderIndex(t *testing.T) {
+	mem := vfs.NewMem()
+	cfg := Config{FS: mem, Dir: "store", BlockBytes: 100_000}
+	s, _, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(fillUp(s, 1, 20), commitIt(s)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Compact(21); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(commitIt(s), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	disk := errorfs.Wrap(mem, clock.Real(), nil)
+	cfg.FS = disk
+	if s, _, err = Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	disk.LimitSpace(0)
+	if err := fillUp(s, 21, 60); !noSpace(err) {
+		t.Errorf("on a full disk: %v", err)
+	}
+	newest := s.indexPath(s.committing.kept[1])
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	disk.LimitSpace(-1)
+	if err := vfs.WriteFile(mem, newest, []byte("damaged")); err != nil {
+		t.Fatal(err)
+	}
+	cfg.CanReplay = func([]byte) bool { return true }
+	s, rec, err := Open(cfg)
+	if err != nil || s.State().Messages != 20 || !rec.Older || len(rec.Losses) > 0 {
+		t.Fatalf("opened as %+v: %v", rec, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // What was written behind the newest checkpoint has room when it is written once more.
 func TestWrittenAgainOnAFullDisk(t *testing.T) {
 	for name, cfg := range storyConfigs(t) {

@@ -339,6 +339,10 @@ func (o *opener) adopt(body *indexBody) {
 		b := o.newBlock(id)
 		b.gone, b.written = true, 1
 		o.rec.Exposed = o.rec.Exposed || o.cfg.Cipher != seal.Plain
+		if id < body.nextBlock {
+			// The index before may need it.
+			b.dropped = o.committing.kept[0]
+		}
 		o.dropped = append(o.dropped, b)
 	}
 	slices.SortFunc(o.dropped, func(a, b *block) int { return cmp.Compare(a.id, b.id) })

@@ -42,8 +42,13 @@ func TestMutantsFitTheSource(t *testing.T) {
 		mutants []Mutant
 		want    int
 	}{
-		{"core", coreMutants, 40}, {"log", walMutants, 50}, {"host and transport", hostMutants, 60},
-		{"stream", streamMutants, 50}, {"consumer", consumerMutants, 50}, {"assignments", metaMutants, 15}, {"store", storeMutants, 20},
+		{"core", coreMutants, 40},
+		{"log", walMutants, 50},
+		{"host and transport", hostMutants, 60},
+		{"stream", streamMutants, 50},
+		{"consumer", consumerMutants, 50},
+		{"assignments", metaMutants, 15},
+		{"store", storeMutants, 20},
 	} {
 		if len(part.mutants) < part.want {
 			t.Errorf("%d mutants of the %s, want %d", len(part.mutants), part.name, part.want)

@@ -40,6 +40,10 @@ var storeMutants = []Mutant{
 		"the off-by-one that leaves an index without its messages",
 	},
 	{
+		"block of the index before makes room", fileOpen, "		if id < body.nextBlock {\n			// The index before may need it.\n			b.dropped = o.committing.kept[0]\n		}\n", "",
+		"a full disk takes what would make up for damage",
+	},
+	{
 		"what was set aside is overwritten", fileLoad, "		taken = append(taken, vfs.Entry{Name: to})\n", "		to = name\n",
 		"what is in quarantine may be the only copy",
 	},

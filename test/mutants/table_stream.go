@@ -31,7 +31,7 @@ var streamMutants = []Mutant{
 		"the window of duplicates, and what expires, depend on the order of two clocks",
 	},
 	{
-		"copied message is older than the one before it", streamSource, "	return &c.pub, seq, max(time, state.LastTime), nil", "	return &c.pub, seq, time, nil",
+		"copied message is older than the one before it", streamSource, "return &c.pub, seq, max(time, state.LastTime), nil", "return &c.pub, seq, time, nil",
 		"a search by time relies on the order",
 	},
 	{
@@ -39,7 +39,7 @@ var streamMutants = []Mutant{
 		"two messages that were answered with one number",
 	},
 	{
-		"restored stream ends at its newest message", streamSource, "	if err := c.store.Skip(seq, max(time, state.LastTime)); err != nil {", "	if err := c.store.Skip(max(state.Last, 1), max(time, state.LastTime)); err != nil {",
+		"restored stream ends at its newest message", streamRestore, "	return c.skip(seq, time, r)\n", "	return c.skip(min(seq, c.store.State().Last), time, r)\n",
 		"numbers of deleted messages are given a second time",
 	},
 

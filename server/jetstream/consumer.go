@@ -194,12 +194,14 @@ const fullBytes = 1 << 20
 
 // LeaderChanged implements host.StateMachine.
 func (c *consumer) LeaderChanged(l host.Leadership) {
-	c.leading.Store(l.Leading)
 	if !l.Leading {
+		c.leading.Store(false)
 		c.tell(func(in *consumerInbox) { in.lead, in.resign = nil, true })
 		return
 	}
+	// Who finds it leading may propose.
 	<-c.joined
+	c.leading.Store(true)
 	state := c.state.Clone()
 	c.tell(func(in *consumerInbox) { in.lead, in.term, in.resign = state, uint64(l.Term), false })
 }

@@ -11,6 +11,7 @@ const (
 	hostMailbox = "server/raft/host/mailbox.go"
 	hostMembers = "server/raft/host/members.go"
 	hostPace    = "server/raft/host/pace.go"
+	hostPool    = "server/raft/host/pool.go"
 	hostPropose = "server/raft/host/propose.go"
 	hostRead    = "server/raft/host/read.go"
 	hostReceive = "server/raft/host/receive.go"
@@ -117,6 +118,36 @@ var hostMutants = []Mutant{
 	{
 		"lost read is answered", hostApply, "		case r.lost:\n			err = ErrReadLost\n", "",
 		"a deposed leader answers reads",
+	},
+
+	// Publishers that lend themselves.
+	{
+		"worker at the disk counts as up", hostPool, "	w.pool.leave()\n	w.away = true\n", "	w.away = false\n",
+		"while one waits for the disk nobody else makes proposals of what comes",
+	},
+	{
+		"worker that is back is not counted", hostPool, "	if w.away {\n		w.away = false\n		w.pool.back()\n	}\n", "	w.away = false\n",
+		"everybody who publishes becomes a worker, as many as there are connections",
+	},
+	{
+		"assistant is one for good", hostHost, "	h.assistants.Put(w)\n	p.quit()\n", "	h.assistants.Put(w)\n	p.wg.Done()\n",
+		"workers that are counted and do not exist: nobody is woken any more",
+	},
+	{
+		"assistant joins while others are up", hostPool, "	if p.closed || p.workers > p.parked+p.away {\n", "	if p.closed {\n",
+		"every reader of a connection does what two workers do better",
+	},
+	{
+		"assistant joins a pool that is closed", hostPool, "	if p.closed || p.workers > p.parked+p.away {\n", "	if p.workers > p.parked+p.away {\n",
+		"a host that says that it has stopped, and still works",
+	},
+	{
+		"quiet proposal wakes a worker", hostPropose, "		g.host.groupPool.pushQuietly(g)\n", "		g.host.groupPool.push(g)\n",
+		"two wake-ups for a message that its publisher could have written himself",
+	},
+	{
+		"nudge wakes nobody", hostPool, "	p.mu.Unlock()\n	if wake {\n		p.wakeup.Signal()\n	}\n}\n\n// nudge", "	p.mu.Unlock()\n	_ = wake\n}\n\n// nudge",
+		"proposals that lie about until something else happens",
 	},
 
 	// Bounds.

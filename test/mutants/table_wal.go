@@ -34,6 +34,18 @@ var walMutants = []Mutant{
 		"the pages are marked clean, and what was acknowledged is nowhere (Rebello et al., 2020)",
 	},
 	{
+		"who helps leaves the rest to nobody", walFlush, "	<-l.turn\n	if l.Queued() {\n		l.kick()\n	}\n", "	<-l.turn\n",
+		"what came while the disk was at work waits until the next publisher comes",
+	},
+	{
+		"helpers wait for each other", walFlush, "	case l.turn <- struct{}{}:\n	default:\n		return\n	}\n", "	case l.turn <- struct{}{}:\n	}\n",
+		"every connection that publishes stands still while the disk is slow",
+	},
+	{
+		"helper does not see that the log is not started", walFlush, "return l.started && len(l.queue) > 0", "return len(l.queue) > 0",
+		"a log that is written before it has been opened",
+	},
+	{
 		"failed write is tried again", walFlush, "		if !noSpace(err) {\n			return l.fail(err)\n		}\n		// Nothing", "		// Nothing",
 		"after a failed sync a later good one says nothing of what was written before",
 	},

@@ -307,8 +307,11 @@ func TestAssistOnSlowDisk(t *testing.T) {
 			proposeQuietly(t, g, outcomes)
 			host.Assist()
 		}
-		if took := time.Since(begun); took != 0 {
-			t.Errorf("others waited %v", took)
+		read := false
+		g.ReadIndex(func(_ raft.Index, err error) { read = err == nil })
+		synctest.Wait()
+		if took := time.Since(begun); took != 0 || !read {
+			t.Errorf("others waited %v, a read was answered: %v", took, read)
 		}
 		if took := <-first; took < 10*time.Second || outcomes.Load() == 0 {
 			t.Errorf("the first one waited %v, %d outcomes", took, outcomes.Load())
@@ -319,6 +322,30 @@ func TestAssistOnSlowDisk(t *testing.T) {
 		}
 		fs.SetInjector(nil)
 	})
+}
+
+// One who assists becomes a worker if there is none up, and only then: those that sleep
+// or wait for the disk do not count.
+func TestJoin(t *testing.T) {
+	for _, tc := range []struct {
+		workers, parked, away int
+		closed, joins         bool
+	}{
+		{workers: 2, parked: 2, joins: true},
+		{workers: 2, away: 2, joins: true},
+		{workers: 3, parked: 2, away: 1, joins: true},
+		{workers: 2, parked: 1},
+		{workers: 3, parked: 1, away: 1},
+		{workers: 2, parked: 2, closed: true},
+	} {
+		p := newPool(nil, 1, 1)
+		p.workers, p.parked, p.away, p.closed = tc.workers, tc.parked, tc.away, tc.closed
+		if got := p.join(); got != tc.joins {
+			t.Errorf("%+v: %v", tc, got)
+		} else if got && p.workers != tc.workers+1 {
+			t.Errorf("%+v: not counted", tc)
+		}
+	}
 }
 
 // A host that stops waits for those who assist, and loses nothing that they have taken

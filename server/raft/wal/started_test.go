@@ -397,6 +397,18 @@ func TestLostStore(t *testing.T) {
 	must(t, l.Close())
 }
 
+// Nobody writes into a log before it was started, however much he would like to help.
+func TestHelpBeforeStart(t *testing.T) {
+	var errs []error
+	l := open(t, testConfig(vfs.NewMem(), &errs))
+	written := false
+	must(t, l.Queue(Write{Group: 1, Replica: &Replica{Self: 1}, Done: func(err error) { written = err == nil }}))
+	if l.Help(nil); written || l.Queued() {
+		t.Error("it was written")
+	}
+	must(t, l.Close())
+}
+
 // What is queued waits for somebody who helps, and is durable when that is over. Who
 // comes while another one flushes need not wait: it is seen to.
 func TestHelp(t *testing.T) {

@@ -120,6 +120,11 @@ var hostMutants = []Mutant{
 		"a deposed leader answers reads",
 	},
 
+	{
+		"whoever asks gets a part in the group", hostRejoin, "	case g.admits == nil || !g.admits(p):\n		return\n", "	case g.admits == nil:\n		return\n",
+		"a server of the past that votes again",
+	},
+
 	// Publishers that lend themselves.
 	{
 		"worker at the disk counts as up", hostPool, "	w.pool.leave()\n	w.away = true\n", "	w.away = false\n",

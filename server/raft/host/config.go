@@ -155,6 +155,10 @@ type GroupConfig struct {
 	Sole bool
 	// Campaign has the replica stand for election at once.
 	Campaign bool
+	// Admits reports whether a peer that asks for it may become a voter, although its node
+	// has no part in the group. The leader's is asked, on a worker: it must not block.
+	// nil admits nobody.
+	Admits func(raft.PeerID) bool
 }
 
 // Errors of groups.

@@ -35,9 +35,10 @@ type Group struct {
 	host   *Host
 	id     raft.GroupID
 	memory bool
-	// sole and contacts are from the caller.
+	// sole, contacts and admits are from the caller.
 	sole     bool
 	contacts []raft.NodeID
+	admits   func(raft.PeerID) bool
 
 	// What others may see at any time. self is the identity under which the
 	// replica takes messages.

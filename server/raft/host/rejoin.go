@@ -98,7 +98,7 @@ func (g *Group) leaderGone(p raft.PeerID) {
 }
 
 // askedIn handles the wish of a replica to be admitted. A node that has no part in
-// the group is not given one that way.
+// the group is given one only if the group admits it.
 func (g *Group) askedIn(w *worker, p raft.PeerID) {
 	if g.core == nil || g.core.Role() != raft.Leader {
 		return
@@ -122,8 +122,14 @@ func (g *Group) askedIn(w *worker, p raft.PeerID) {
 		}
 		changes = append(changes, raft.Change{Type: raft.RemovePeer, Peer: old})
 	}
-	if len(changes) == 0 || !g.canSpare(changes) {
+	switch {
+	case len(changes) > 0 && !g.canSpare(changes):
 		return
+	case len(changes) > 0:
+	case g.admits == nil || !g.admits(p):
+		return
+	default:
+		add = raft.AddVoter
 	}
 	changes = append(changes, raft.Change{Type: add, Peer: p})
 	index, term, err := g.core.ProposeConf(changes...)

@@ -125,3 +125,24 @@ func TestDamageThatIsFoundWhileRunning(t *testing.T) {
 	c.voters(1, nd.group(1).Self(), c.nodes[2].peer(), c.nodes[3].peer())
 	c.same(1)
 }
+
+// A server that never had a part in a group is given one only if the group admits it, by
+// its leader, for as long as it asks.
+func TestAdmission(t *testing.T) {
+	c := newCluster(t, 4)
+	welcome := false
+	c.create(1, func(cfg *GroupConfig) {
+		cfg.Admits = func(p raft.PeerID) bool { return welcome && p.Node() == 4 }
+	}, 1, 2, 3)
+	nd := c.elect(1, 1)
+	c.apply(1, "a")
+	g := c.nodes[4].join(1, func(cfg *GroupConfig) { cfg.Contacts = []raft.NodeID{1, 2, 3} })
+	c.tick(50)
+	if conf := nd.group(1).Status().Conf; len(conf.Voters) != 3 || len(conf.Peers()) != 3 {
+		t.Errorf("nobody is welcome, and they are %v", conf)
+	}
+	welcome = true
+	c.voters(1, c.nodes[1].peer(), c.nodes[2].peer(), c.nodes[3].peer(), g.Self())
+	c.apply(1, "b")
+	c.same(1)
+}

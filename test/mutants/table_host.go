@@ -299,11 +299,11 @@ var hostMutants = []Mutant{
 		"entries that were never applied here",
 	},
 	{
-		"anybody is let in", hostRejoin, "if len(changes) == 0 || !g.canSpare(changes) {", "if !g.canSpare(changes) {",
+		"anybody is let in", hostRejoin, "	case g.admits == nil || !g.admits(p):\n		return\n", "	case g.admits != nil && !g.admits(p):\n		return\n",
 		"a server that was removed comes back by itself",
 	},
 	{
-		"replica is replaced though the others cannot go on", hostRejoin, "if len(changes) == 0 || !g.canSpare(changes) {", "if len(changes) == 0 {",
+		"replica is replaced though the others cannot go on", hostRejoin, "	case len(changes) > 0 && !g.canSpare(changes):\n		return\n", "",
 		"a membership change that can never be committed",
 	},
 	{

@@ -55,6 +55,8 @@ type Config struct {
 	// LongAcks has the subjects that messages are acknowledged on name domain and
 	// account, so that they find their way from elsewhere.
 	LongAcks bool
+	// Neighbours are the other servers of the cluster, nil if there is none.
+	Neighbours Neighbours
 	// Limits are the server's for streams and consumers, Queues bound what waits.
 	Limits Limits
 	Queues Queues
@@ -145,6 +147,8 @@ type Engine struct {
 	limits atomic.Pointer[Limits]
 	stage  *stage
 	meta   *metaGroup
+	// founder makes the server part of its cluster's group of assets, nil if it is alone.
+	founder *founder
 
 	mu sync.RWMutex
 	// accounts are those that may use JetStream, by name.
@@ -231,6 +235,11 @@ func New(cfg Config) (*Engine, error) {
 	if e.meta, err = openMeta(e); err != nil {
 		return nil, err
 	}
+	if cfg.Neighbours != nil {
+		if e.founder, err = openFounder(e); err != nil {
+			return nil, err
+		}
+	}
 	e.logGone = cfg.Log.Created() && e.meta.at.Base.Index > 0
 	return e, nil
 }
@@ -245,7 +254,11 @@ func (e *Engine) path(elem ...string) string {
 // then begins in its own time, and does not hold up the others.
 func (e *Engine) Start() error {
 	e.stage.start(runtime.GOMAXPROCS(0))
-	if err := e.meta.start(); err != nil {
+	start := e.meta.start
+	if e.founder != nil {
+		start = e.founder.start
+	}
+	if err := start(); err != nil {
 		return err
 	}
 	if e.system != nil {
@@ -287,6 +300,9 @@ func (e *Engine) Stop() {
 	}
 	// Who waits for something gives up, and no asset comes or goes from here on.
 	e.cancel()
+	if e.founder != nil {
+		e.founder.stop()
+	}
 	e.meta.stop()
 	e.jobs.finish()
 	var wg sync.WaitGroup

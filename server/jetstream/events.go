@@ -13,6 +13,10 @@ import (
 func (e *Engine) HostEvent(ev host.Event) {
 	log := e.cfg.Logger
 	switch ev.Kind {
+	case host.EventAdmitted:
+		if e.founder != nil && ev.Group == metaGroupID {
+			e.founder.isAdmitted()
+		}
 	case host.EventPoisoned:
 		log.Errorf("JetStream: nothing is stored any more until the server is started anew: %v", ev.Err)
 	case host.EventDamage:

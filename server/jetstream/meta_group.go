@@ -305,6 +305,11 @@ const proposeTimeout = 10 * time.Second
 func (m *metaGroup) propose(ctx context.Context, op *meta.Op) (meta.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
+	select {
+	case <-m.joined:
+	case <-ctx.Done():
+		return meta.Result{}, api.ErrClusterNotAvail
+	}
 	if m.group == nil {
 		return meta.Result{}, host.ErrHalted
 	}

@@ -52,7 +52,7 @@ func DecodeAnnouncement(b []byte) (*Announcement, error) {
 	a := &Announcement{
 		From: raft.PeerID(r.Uint64()), Attempt: r.Uvarint(), Members: readPeers(&r), Complete: r.Bool(), Locked: readLock(&r), Founded: readPeers(&r),
 	}
-	if !r.End() || a.From == raft.None || !slices.Contains(a.Members, a.From) {
+	if !r.End() || a.From == raft.None || a.Founded == nil && !slices.Contains(a.Members, a.From) {
 		return nil, ErrBad
 	}
 	return a, nil

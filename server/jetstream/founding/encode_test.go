@@ -19,6 +19,7 @@ var announcements = []*Announcement{
 	{From: 1, Attempt: 1, Members: []raft.PeerID{1}},
 	{From: 9, Attempt: 4, Members: []raft.PeerID{2, 9, 11}, Complete: true, Locked: Lock{{2, 1}, {9, 4}, {11, 300}}},
 	{From: 2, Members: []raft.PeerID{2}, Founded: []raft.PeerID{1, 2, 3}},
+	{From: 2, Founded: []raft.PeerID{1}},
 }
 
 // What one server writes another one reads, and nothing else is taken for it.

@@ -49,6 +49,7 @@ var layers = []Layer{
 	{Pattern: "server/jetstream/founding", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/meta", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/store/file", Level: 3},
+	{Pattern: "server/jetstream/store/image", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/store/mem", Level: 3},
 	{Pattern: "server/jetstream/store/storetest", Level: 3, TestSupport: true},
 	{Pattern: "server/jetstream/stream", Level: 3, Pure: true},
@@ -98,6 +99,7 @@ var sideways = []Arrow{
 	{"server/raft/rafttest", "server/raft/wal", "it crashes logs"},
 	{"server/jetstream/archive", "server/jetstream/consumer", "a backup holds consumers"},
 	{"server/jetstream/archive", "server/jetstream/stream", "a backup holds a stream"},
+	{"server/jetstream/store/storetest", "server/jetstream/store/image", "it tests that stores can be made from images of each other"},
 
 	{"server/leaf", "server/client", "a leafnode connection is a client with more verbs"},
 	{"server/ws", "server/client", "a websocket carries the client protocol"},

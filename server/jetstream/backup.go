@@ -145,7 +145,7 @@ func (b *backup) send() error {
 			return err
 		}
 	}
-	for m, err := range b.cut.snapshot.Messages() {
+	for m, err := range b.cut.snapshot.Messages(0) {
 		if err != nil {
 			return err
 		}

@@ -162,7 +162,7 @@ func (c *streamCut) check(ctx context.Context, lost []store.Loss) error {
 	if len(lost) > 0 {
 		return fmt.Errorf("%w: %d to %d", errIncomplete, lost[0].First, lost[len(lost)-1].Last)
 	}
-	for _, err := range c.snapshot.Messages() {
+	for _, err := range c.snapshot.Messages(0) {
 		if err == nil && ctx.Err() != nil {
 			err = errStopping
 		}

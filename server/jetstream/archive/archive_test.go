@@ -79,7 +79,7 @@ func TestRoundTrip(t *testing.T) {
 				Msgs: at.Messages, Bytes: at.Bytes, FirstSeq: uint64(at.First), FirstTime: moment(at.FirstTime),
 				LastSeq: uint64(at.Last), LastTime: moment(at.LastTime),
 			}}
-			for m, err := range snap.Messages() {
+			for m, err := range snap.Messages(0) {
 				if err != nil {
 					t.Fatal(err)
 				}

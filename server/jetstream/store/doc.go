@@ -32,6 +32,9 @@
 // there. The opaque extra travels with the state, so that what the stream's core
 // keeps can never be of another moment than the messages.
 //
+// Prepare and Commit put another content in the place of all that there is, likewise
+// whole: that of an image (package image) of another replica's store.
+//
 // # What it does not do
 //
 // There is no search by content, no order but that of numbers, and no

@@ -17,6 +17,8 @@ var (
 	// ErrDamaged: the message was there, and what is left of it is not what was
 	// written. The error is a *CorruptionError.
 	ErrDamaged = errors.New("store: message damaged")
+	// ErrContent: a content is not what it says it is.
+	ErrContent = errors.New("store: not the content that it says it is")
 	// ErrClosed: the store is closed.
 	ErrClosed = errors.New("store: closed")
 )
@@ -105,6 +107,11 @@ type Store interface {
 	// Snapshot returns the messages as they are now, for others to read while the
 	// store goes on.
 	Snapshot() (Snapshot, error)
+	// Prepare makes ready what is to take the place of all that the store has. It
+	// takes as long as it takes to write that, and readers see the store as it was. The
+	// caller changes nothing until the Replacement is committed or discarded, and has
+	// committed his checkpoints before. After an error there is nothing to discard.
+	Prepare(c Content) (Replacement, error)
 	// Close lets go of files. It does not make anything durable. Afterwards, what
 	// can give an error gives ErrClosed.
 	Close() error
@@ -120,13 +127,45 @@ type Checkpoint interface {
 	Commit() error
 }
 
-// Snapshot is the messages of a store at one moment.
-type Snapshot interface {
+// Content is what a store consists of, as another one can be made from it.
+type Content interface {
+	// State is that of the store, of which Messages, First, Last and LastTime count.
 	State() State
-	// Messages goes over them in order. The Message is the same in every round. An
-	// error ends it.
-	Messages() iter.Seq2[*Message, error]
+	// Lost is what of the stream is damaged, in order.
+	Lost() []Loss
+	// Messages goes over the messages at or behind from, in order. The Message is the
+	// same in every round. An error ends it.
+	Messages(from Seq) iter.Seq2[*Message, error]
+}
+
+// Snapshot is the content of a store at one moment. It is read from one goroutine at a
+// time.
+type Snapshot interface {
+	Content
+	// Parts are the messages in pieces, in order. It may look at every message that is
+	// in memory.
+	Parts() []Part
 	io.Closer
+}
+
+// Part is some messages that follow each other in a snapshot.
+type Part struct {
+	// First is at most the number of the first one, and above those of the part before.
+	First Seq
+	// Size is the sum of their sizes by FileSize, in any engine.
+	Size uint64
+}
+
+// Replacement is what is to take the place of the content of a store.
+type Replacement interface {
+	// State is what the store's will be.
+	State() State
+	// Commit takes the place, durably if the store is, with an extra as that of a
+	// checkpoint. After an error the store is as it was, and it takes no more changes
+	// if it is not known what is on the disk.
+	Commit(extra []byte) error
+	// Discard lets go of it, unless it was committed.
+	Discard() error
 }
 
 // Reader is the part of a Store for those who only look. What has no message to

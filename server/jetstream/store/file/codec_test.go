@@ -166,7 +166,7 @@ func randomBody(rng *rand.Rand) *indexBody {
 		x.extra = make([]byte, rng.IntN(20))
 	}
 	for range rng.IntN(3) {
-		x.losses = append(x.losses, store.Loss{Range: store.Range{First: 1, Last: store.Seq(rng.Uint64())}, Bytes: rng.Uint64(), Err: knownLoss("bad")})
+		x.losses = append(x.losses, store.Loss{Range: store.Range{First: 1, Last: store.Seq(rng.Uint64())}, Bytes: rng.Uint64(), Err: store.KnownLoss("bad")})
 	}
 	seq := store.Seq(1)
 	for range rng.IntN(5) {

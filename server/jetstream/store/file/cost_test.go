@@ -285,7 +285,7 @@ func TestSnapshotLeavesCache(t *testing.T) {
 		}
 		s.cache, reads = NewCache(0, 0), 0
 		got := 0
-		for m, err := range sn.Messages() {
+		for m, err := range sn.Messages(0) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -73,6 +73,11 @@ func makeSound(t testing.TB, cfg Config, seed uint64) *sound {
 		}
 	}
 	// Some that is sealed, and some that is not.
+	for len(st.s.blocks) < 4 {
+		if err := st.append(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	maintain(t, st.s)
 	for range 6 {
 		if err := st.append(); err != nil {

@@ -7,6 +7,7 @@
 //	              ▼
 //	Checkpoint ──▶ Commit: sync blocks, write the index of the next generation,
 //	               sync, rename; erase; remove what no index needs
+//	Prepare ─────▶ Commit: the same, with an index that lists other blocks only
 //
 // # Words
 //

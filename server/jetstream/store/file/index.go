@@ -64,14 +64,6 @@ type blockState struct {
 	dead                *bitmap
 }
 
-// knownLoss is the error of a loss that a checkpoint has kept.
-type knownLoss string
-
-func (l knownLoss) Error() string { return string(l) }
-
-// Unwrap makes it a store.ErrDamaged.
-func (l knownLoss) Unwrap() error { return store.ErrDamaged }
-
 var errIndex = errors.New("index is not valid")
 
 func (h *indexHead) append(dst []byte) []byte {
@@ -190,7 +182,7 @@ func decodeIndexBody(b []byte) (*indexBody, error) {
 	}
 	for range in.Count(4) {
 		l := store.Loss{Range: store.Range{First: store.Seq(in.Uvarint()), Last: store.Seq(in.Uvarint())}, Bytes: in.Uvarint()}
-		l.Err = knownLoss(in.Bytes())
+		l.Err = store.KnownLoss(in.Bytes())
 		x.losses = append(x.losses, l)
 	}
 	for range in.Count(1) {

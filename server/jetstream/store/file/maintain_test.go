@@ -129,7 +129,7 @@ func TestSnapshotKeepsFiles(t *testing.T) {
 		commit(t, s, nil)
 	}
 	next := store.Seq(1)
-	for m, err := range sn.Messages() {
+	for m, err := range sn.Messages(0) {
 		if err != nil || m.Seq != next {
 			t.Fatalf("message %d: %v", next, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -104,6 +105,8 @@ func (st *story) change() error {
 		return st.remove()
 	case n < 73:
 		return st.purge()
+	case n < 75:
+		return st.replace()
 	case n < 85:
 		_, err := st.s.Maintain()
 		return err
@@ -168,6 +171,67 @@ func (st *story) purge() error {
 			delete(st.messages, seq)
 		}
 	}
+	return nil
+}
+
+// listed is a store.Content.
+type listed struct {
+	state    store.State
+	messages []store.Message
+}
+
+func (l *listed) State() store.State { return l.state }
+func (l *listed) Lost() []store.Loss { return nil }
+func (l *listed) Messages(store.Seq) iter.Seq2[*store.Message, error] {
+	return func(yield func(*store.Message, error) bool) {
+		for i := range l.messages {
+			if !yield(&l.messages[i], nil) {
+				return
+			}
+		}
+	}
+}
+
+// replace has some of the messages, and a new one, take the place of all.
+func (st *story) replace() error {
+	sn, err := st.s.Snapshot()
+	if err != nil {
+		return err
+	}
+	next := &story{messages: make(map[store.Seq]string), last: st.last + 3}
+	c := &listed{}
+	take := func(m *store.Message) {
+		c.messages = append(c.messages, store.Message{
+			Seq: m.Seq, Time: m.Time, Subject: bytes.Clone(m.Subject), Header: bytes.Clone(m.Header), Data: bytes.Clone(m.Data),
+		})
+		next.messages[m.Seq] = short(m)
+	}
+	for m, readErr := range sn.Messages(0) {
+		if err = readErr; err != nil {
+			break
+		}
+		if st.rng.IntN(3) > 0 {
+			take(m)
+		}
+	}
+	if err := errors.Join(err, sn.Close()); err != nil {
+		return err
+	}
+	take(&store.Message{Seq: st.last + 1, Time: int64(st.step), Subject: []byte("s.1"), Data: bytes.Repeat([]byte{byte(st.step)}, 900)})
+	c.state = store.State{Messages: uint64(len(c.messages)), First: c.messages[0].Seq, Last: next.last, LastTime: int64(st.step)}
+	r, err := st.s.Prepare(c)
+	if err != nil {
+		return err
+	}
+	if st.rng.IntN(4) == 0 {
+		return r.Discard()
+	}
+	n := len(st.saved)
+	st.saved = append(st.saved, next.content())
+	if err := r.Commit([]byte(strconv.Itoa(n))); err != nil {
+		return err
+	}
+	st.messages, st.last, st.durable = next.messages, next.last, n
 	return nil
 }
 

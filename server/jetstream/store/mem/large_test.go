@@ -273,7 +273,7 @@ func TestErase(t *testing.T) {
 				return
 			}
 			found := false
-			for m := range snapshot.Messages() {
+			for m := range snapshot.Messages(0) {
 				found = found || bytes.Equal(m.Data, secret)
 			}
 			if !found {
@@ -289,11 +289,11 @@ func TestSnapshotIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range snapshot.Messages() {
+	for range snapshot.Messages(0) {
 		break // must not spoil the next round
 	}
 	n := 0
-	for _, err := range snapshot.Messages() {
+	for _, err := range snapshot.Messages(0) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +310,7 @@ func TestSnapshotIsClosed(t *testing.T) {
 	if open := s.snapshots.Load(); open != 0 {
 		t.Errorf("%d snapshots are open", open)
 	}
-	for _, err := range snapshot.Messages() {
+	for _, err := range snapshot.Messages(0) {
 		if !errors.Is(err, store.ErrClosed) {
 			t.Errorf("a message of a closed snapshot: %v", err)
 		}

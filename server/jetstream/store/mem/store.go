@@ -2,6 +2,7 @@ package mem
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -30,7 +31,10 @@ type Store struct {
 	// first is State.First if there is no message.
 	first, last store.Seq
 	lastTime    int64
-	closed      bool
+	// losses are those of the store that the content came from. It is replaced, and not
+	// changed.
+	losses []store.Loss
+	closed bool
 }
 
 var _ store.Store = (*Store)(nil)
@@ -172,13 +176,18 @@ func (s *Store) Reset(first store.Seq) error {
 
 // clear removes all messages.
 func (s *Store) clear() {
-	s.blocks, s.spare = nil, nil
+	s.blocks, s.spare, s.losses = nil, nil, nil
 	s.subjects.Clear()
 	s.messages, s.bytes = 0, 0
 }
 
-// Lost implements [store.Reader]: memory loses nothing.
-func (s *Store) Lost() []store.Loss { return nil }
+// Lost implements [store.Reader]. Memory loses nothing, but what it was made from may
+// have.
+func (s *Store) Lost() []store.Loss {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.losses)
+}
 
 // Checkpoint implements [store.Store]. There is nothing to make durable.
 func (s *Store) Checkpoint([]byte) (store.Checkpoint, error) {

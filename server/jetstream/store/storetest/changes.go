@@ -285,6 +285,7 @@ func (k *kit) testClosed(t *testing.T) {
 		"LastOf":       second(s.LastOf(nil, 0, 10, nil)),
 		"Checkpoint":   second(s.Checkpoint(nil)),
 		"Snapshot":     second(s.Snapshot()),
+		"Prepare":      second(s.Prepare(&nothing{})),
 	} {
 		if !errors.Is(err, store.ErrClosed) {
 			t.Errorf("%s of a closed store: %v, want ErrClosed", name, err)

@@ -180,7 +180,7 @@ func compareSnapshot(t testing.TB, where string, s store.Snapshot, m *model) {
 		t.Fatalf("%s: State() of the snapshot = %+v, want %+v", where, got, want)
 	}
 	i := 0
-	for got, err := range s.Messages() {
+	for got, err := range s.Messages(0) {
 		switch {
 		case err != nil:
 			t.Fatalf("%s: message %d of the snapshot: %v", where, i, err)

@@ -214,7 +214,7 @@ func (k *kit) testReaders(t *testing.T) {
 				return err
 			}
 			wg.Go(func() {
-				for m, err := range snapshot.Messages() {
+				for m, err := range snapshot.Messages(0) {
 					if err == nil {
 						err = k.checkWritten(m)
 					}

@@ -88,7 +88,7 @@ type wholeCheckpoint struct {
 // Commit implements store.Checkpoint.
 func (c *wholeCheckpoint) Commit() error {
 	image := wholeImage{State: c.State(), Extra: c.extra}
-	for m, err := range c.Messages() {
+	for m, err := range c.Messages(0) {
 		if err != nil {
 			return err
 		}

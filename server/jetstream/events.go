@@ -23,6 +23,10 @@ func (e *Engine) HostEvent(ev host.Event) {
 		log.Errorf("JetStream: the log of %s is damaged: %v", e.groupName(ev.Group), ev.Err)
 	case host.EventUnreadable:
 		log.Errorf("JetStream: the log of %s cannot be read for now: %v", e.groupName(ev.Group), ev.Err)
+	case host.EventSnapshot:
+		if ev.Err != nil {
+			log.Warnf("JetStream: an image of %s could not be transferred, which is tried again: %v", e.groupName(ev.Group), ev.Err)
+		}
 	case host.EventHalted:
 		log.Errorf("JetStream: %s stands still: %v", e.groupName(ev.Group), ev.Err)
 	}

@@ -99,6 +99,13 @@ func (p *member) halt(err error) {
 // Applied implements host.StateMachine.
 func (p *member) Applied() host.Position { return p.at }
 
+// position returns how far the machine is, for others to keep.
+func (p *member) position() host.Position {
+	at := p.at
+	at.Base.Conf = at.Base.Conf.Clone()
+	return at
+}
+
 // ApplyConf implements host.StateMachine.
 func (p *member) ApplyConf(index raft.Index, term raft.Term, conf *raft.ConfState) error {
 	p.at.Base = raft.Base{Index: index, Term: term, Conf: conf.Clone()}

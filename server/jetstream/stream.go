@@ -180,13 +180,7 @@ func (s *stream) open() error {
 		return err
 	}
 	s.count()
-	if len(extra) == 0 {
-		s.core, err = streamcore.New(st.Config, s.store)
-	} else if s.at, extra, err = decodePosition(extra); err == nil {
-		s.core, err = streamcore.Restore(extra, s.store)
-	}
-	s.kept = s.at.Base.Index
-	if err == nil {
+	if err = s.materialize(extra); err == nil {
 		err = s.join(s.e, host.GroupConfig{ID: s.id, Machine: s, Memory: st.Group.Memory, Sole: true})
 	}
 	if err != nil {
@@ -194,6 +188,17 @@ func (s *stream) open() error {
 		return errors.Join(err, s.store.Close())
 	}
 	return nil
+}
+
+// materialize makes the core, from what was kept with the checkpoint of the store.
+func (s *stream) materialize(extra []byte) (err error) {
+	if len(extra) == 0 {
+		s.core, err = streamcore.New(s.assigned.Load().Config, s.store)
+	} else if s.at, extra, err = decodePosition(extra); err == nil {
+		s.core, err = streamcore.Restore(extra, s.store)
+	}
+	s.kept = s.at.Base.Index
+	return err
 }
 
 // openStore opens the messages, and returns what was kept with the checkpoint.
@@ -454,12 +459,6 @@ func (s *stream) Halted(err error) {
 	s.halt(err)
 	s.tell(func(d *driver) { d.changed = true })
 }
-
-// Snapshot implements host.StateMachine.
-func (s *stream) Snapshot() (host.Snapshot, error) { return nil, errNoImages }
-
-// Restore implements host.StateMachine.
-func (s *stream) Restore(host.Position, host.Image) error { return errNoImages }
 
 // stop stops the stream, and leaves a checkpoint.
 func (s *stream) stop() {

@@ -82,12 +82,14 @@ func Restore(state []byte, st store.Store) (*Core, error) {
 
 // Digest is a hash over all that replicas agree on: the configuration, what the core
 // keeps, and the figures of the store. It costs as much as AppendState.
-func (c *Core) Digest() ([sha256.Size]byte, error) {
+func (c *Core) Digest() ([sha256.Size]byte, error) { return c.DigestWith(c.store.State()) }
+
+// DigestWith is the digest that the core has on a store with other figures.
+func (c *Core) DigestWith(s store.State) ([sha256.Size]byte, error) {
 	text, err := c.AppendState(nil)
 	if err != nil {
 		return [sha256.Size]byte{}, err
 	}
-	s := c.store.State()
 	for _, n := range []uint64{
 		s.Messages, s.Bytes, uint64(s.First), uint64(s.Last), uint64(s.FirstTime), uint64(s.LastTime), s.Subjects, s.Deleted,
 	} {

@@ -25,9 +25,13 @@ type consumer struct {
 	// Of the apply stage: the state, and what came of the last frame.
 	state  consumercore.State
 	result consumercore.Result
-	// frames and bytes were applied behind the newest full state, which is at fullAt.
-	frames int
-	bytes  int64
+	// frames and bytes were applied behind the newest full state. wholeAt is how far the
+	// machine was before that, if there was one. blank is set as long as the state is
+	// nowhere but in the log, further behind.
+	frames  int
+	bytes   int64
+	wholeAt host.Position
+	blank   bool
 
 	// compact is set when the log has become long.
 	compact atomic.Bool
@@ -127,12 +131,17 @@ func (c *consumer) start() (err error) {
 	if c.isClosed() {
 		return errStopping
 	}
-	assigned := c.assigned.Load()
-	if g, ok := c.e.cfg.Log.Group(c.id); ok && !assigned.Group.Memory {
-		// What is in front of the log's base is in the full state behind it.
+	c.rewind()
+	return c.join(c.e, host.GroupConfig{ID: c.id, Machine: c, Memory: c.assigned.Load().Group.Memory, Sole: true})
+}
+
+// rewind has the consumer begin where its log does: what is in front of that is in the
+// whole state behind it.
+func (c *consumer) rewind() {
+	if g, ok := c.e.cfg.Log.Group(c.id); ok && !c.assigned.Load().Group.Memory {
 		c.at.Base = g.State().Base
+		c.blank = c.at.Base.Index > 0
 	}
-	return c.join(c.e, host.GroupConfig{ID: c.id, Machine: c, Memory: assigned.Group.Memory, Sole: true})
 }
 
 // consumer returns a running consumer, or nil.
@@ -156,12 +165,12 @@ func (c *consumer) Apply(b *host.Batch) error {
 		// The log may begin here, with the whole state somewhere in the batch.
 		for n, frame := range b.Proposals() {
 			if consumercore.IsFull(frame) {
-				from = n
+				from, c.blank = n, false
 			}
 		}
 	}
 	for n, frame := range b.Proposals() {
-		if n < from {
+		if n < from || c.blank {
 			continue
 		}
 		c.result.Reset()
@@ -173,6 +182,7 @@ func (c *consumer) Apply(b *host.Batch) error {
 		if consumercore.IsFull(frame) {
 			// The log need not have what is in front of this.
 			c.frames, c.bytes = 0, 0
+			c.wholeAt = c.position()
 			<-c.joined
 			c.group.Checkpointed(b.Index - 1)
 		}
@@ -211,12 +221,6 @@ func (c *consumer) Halted(err error) {
 	c.halt(err)
 	c.settle()
 }
-
-// Snapshot implements host.StateMachine.
-func (c *consumer) Snapshot() (host.Snapshot, error) { return nil, errNoImages }
-
-// Restore implements host.StateMachine.
-func (c *consumer) Restore(host.Position, host.Image) error { return errNoImages }
 
 // stop stops the consumer. Whoever waits for messages is told.
 func (c *consumer) stop() {

@@ -290,14 +290,6 @@ func (m *metaGroup) Halted(err error) {
 	}
 }
 
-var errNoImages = errors.New("jetstream: images are for other servers, and there are none")
-
-// Snapshot implements host.StateMachine.
-func (m *metaGroup) Snapshot() (host.Snapshot, error) { return nil, errNoImages }
-
-// Restore implements host.StateMachine.
-func (m *metaGroup) Restore(host.Position, host.Image) error { return errNoImages }
-
 // proposeTimeout is how long a request waits for what it has proposed.
 const proposeTimeout = 10 * time.Second
 

@@ -1,6 +1,8 @@
 package meta
 
 import (
+	"maps"
+
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 )
 
@@ -238,6 +240,9 @@ func (s *State) remove(st *Stream) {
 // setConsumer puts a consumer in the place of the one of its name, if there is one;
 // nil removes that.
 func (s *State) setConsumer(st *Stream, name string, c *Consumer) {
+	if st.consumers.shared {
+		st.consumers.byName, st.consumers.shared = maps.Clone(st.consumers.byName), false
+	}
 	count := 0
 	if old := st.consumers.byName[name]; old != nil && !old.Config.Direct {
 		count--

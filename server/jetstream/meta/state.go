@@ -54,6 +54,9 @@ type Restore struct {
 // consumers are those of a stream. All values of one Stream share them.
 type consumers struct {
 	byName map[string]*Consumer
+	// shared is set while a Still may have the map, which is not changed then but
+	// replaced.
+	shared bool
 	// counted are those that are not Direct.
 	counted int
 }

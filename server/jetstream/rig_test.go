@@ -34,6 +34,8 @@ type rig struct {
 	acc  *account.Account
 	// tolerant is set if the test expects complaints in the log.
 	tolerant bool
+	// blind has nothing be cleared away that is assigned to nobody.
+	blind bool
 	// every is how often there are checkpoints, patience how long a request is waited
 	// for, in virtual time.
 	every    intervals
@@ -107,6 +109,9 @@ func startRig(t *testing.T, disk *vfs.Mem, options ...rigOption) (*rig, error) {
 		return nil, errors.Join(err, r.log.Close())
 	}
 	r.e.every = r.every
+	if r.blind {
+		r.e.meta.blame(errors.New("it is not known which assets there are to be"))
+	}
 	r.log.Start()
 	r.host.Start()
 	limits := api.NoLimits

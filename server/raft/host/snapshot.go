@@ -32,11 +32,13 @@ const (
 	// windowChunks is how many chunks may be on their way and not acknowledged.
 	windowChunks = 4
 	// reofferTicks is after how long without an answer an image is offered again,
-	// giveUpTicks after how long a transfer has failed, retryTicks when it may be
-	// tried again then.
-	reofferTicks = 20
-	giveUpTicks  = 300
-	retryTicks   = 10
+	// giveUpTicks after how long a transfer has failed. It may be tried again after
+	// retryTicks, and twice as many each time that it fails once more, up to
+	// maxRetryTicks.
+	reofferTicks  = 20
+	giveUpTicks   = 300
+	retryTicks    = 10
+	maxRetryTicks = 160
 )
 
 // transfers are the images on their way from and to this host.
@@ -59,8 +61,10 @@ type wish struct {
 	group    *Group
 	from, to raft.PeerID
 	term     raft.Term
-	// after is the tick before which its turn does not come.
-	after uint64
+	// after is the tick before which its turn does not come, failures how often it
+	// failed without a success in between.
+	after    uint64
+	failures int
 }
 
 // wishSnapshot is told by the core that a peer needs an image.
@@ -70,7 +74,7 @@ func (g *Group) wishSnapshot(to raft.PeerID) {
 	t.mu.Lock()
 	for _, f := range t.failed {
 		if f.group == g && f.to == to {
-			w.after = f.after
+			w.after, w.failures = f.after, f.failures
 		}
 	}
 	t.wishes = append(t.wishes, w)
@@ -119,7 +123,8 @@ func (t *transfers) tick() {
 	t.tokens = perTick
 	sends, receives := slices.Clone(t.sends), slices.Clone(t.receives)
 	waiting := len(t.wishes) > 0
-	t.failed = slices.DeleteFunc(t.failed, func(f wish) bool { return f.after <= t.host.ticks.Load() })
+	// The core wishes again soon after it may, if it still does.
+	t.failed = slices.DeleteFunc(t.failed, func(f wish) bool { return f.after+retryTicks <= t.host.ticks.Load() })
 	t.mu.Unlock()
 	if n := len(sends); n > 0 {
 		// Each is the first to take tokens in its turn.
@@ -201,9 +206,11 @@ func (t *transfers) receiverLocked(g *Group) *receiver {
 // sent ends a transfer. One that has failed is not tried again before a while.
 func (t *transfers) sent(s *sender, failed bool) {
 	t.mu.Lock()
+	t.failed = slices.DeleteFunc(t.failed, func(f wish) bool { return f.group == s.group && f.to == s.to })
 	if failed {
 		w := s.wish
-		w.after = t.host.ticks.Load() + retryTicks
+		w.after = t.host.ticks.Load() + uint64(min(retryTicks<<w.failures, maxRetryTicks))
+		w.failures = min(w.failures+1, 8)
 		t.failed = append(t.failed, w)
 	}
 	t.sends = slices.DeleteFunc(t.sends, func(o *sender) bool { return o == s })

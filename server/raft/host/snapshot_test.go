@@ -276,6 +276,25 @@ func TestImageThatCannotBeMade(t *testing.T) {
 	}
 }
 
+// An image that fails is tried again ever more rarely: to make it may mean to read all that
+// there is. Once it works it is soon tried.
+func TestFailingImagesAreTriedMoreRarely(t *testing.T) {
+	c := newCluster(t, 3)
+	nd := c.behind(0)
+	nd.machines[1].noImages = errors.New("no")
+	c.nodes[3].open(1)
+	c.tick(500)
+	if n := len(nd.failures()); n < 5 || n > 10 {
+		t.Errorf("it was tried %d times", n)
+	}
+	nd.machines[1].noImages = nil
+	c.tick(maxRetryTicks)
+	c.same(1)
+	if in := c.nodes[3].host.Stats().SnapshotsIn; in != 1 {
+		t.Errorf("%d installed", in)
+	}
+}
+
 func TestCompactionWaitsForLaggards(t *testing.T) {
 	c := newCluster(t, 3)
 	c.create(1, nil)

@@ -49,6 +49,7 @@ func TestMutantsFitTheSource(t *testing.T) {
 		{"consumer", consumerMutants, 50},
 		{"assignments", metaMutants, 15},
 		{"store", storeMutants, 20},
+		{"images", imageMutants, 10},
 	} {
 		if len(part.mutants) < part.want {
 			t.Errorf("%d mutants of the %s, want %d", len(part.mutants), part.name, part.want)

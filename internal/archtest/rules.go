@@ -48,6 +48,7 @@ var layers = []Layer{
 	{Pattern: "server/jetstream/consumer", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/founding", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/meta", Level: 3, Pure: true},
+	{Pattern: "server/jetstream/placement", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/store/file", Level: 3},
 	{Pattern: "server/jetstream/store/image", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/store/mem", Level: 3},
@@ -109,6 +110,7 @@ var sideways = []Arrow{
 var forbidden = []Arrow{
 	{"server/jetstream/consumer", "server/raft/...", "the core says what to propose, so that it runs alone in the simulator"},
 	{"server/jetstream/meta", "server/raft/...", "the core says what to propose, so that it runs alone in the simulator"},
+	{"server/jetstream/placement", "server/raft/...", "who gets a replica has nothing to do with how it is kept"},
 	{"server/jetstream/stream", "server/raft/...", "the core says what to propose, so that it runs alone in the simulator"},
 	{"server/jetstream/store/...", "server/raft/...", "a store knows nothing of where its changes come from"},
 	{"server/jetstream/archive", "server/raft/...", "a backup is of messages, not of logs"},

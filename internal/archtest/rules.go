@@ -101,6 +101,7 @@ var sideways = []Arrow{
 	{"server/jetstream/archive", "server/jetstream/consumer", "a backup holds consumers"},
 	{"server/jetstream/archive", "server/jetstream/stream", "a backup holds a stream"},
 	{"server/jetstream/store/storetest", "server/jetstream/store/image", "it tests that stores can be made from images of each other"},
+	{"server/jetstream/meta", "server/jetstream/placement", "who takes over from a server that is removed is decided when that is applied"},
 
 	{"server/leaf", "server/client", "a leafnode connection is a client with more verbs"},
 	{"server/ws", "server/client", "a websocket carries the client protocol"},

@@ -187,7 +187,7 @@ func (r *request) consumerOp(st *meta.Stream, old *meta.Consumer, cfg *api.Consu
 		return nil, api.ErrConsumerDoesNotExist
 	case old == nil:
 		return &meta.Op{CreateConsumer: &meta.CreateConsumer{
-			Account: acc, Stream: st.Name(), Group: st.Group.ID, Config: cfg, Nodes: []uint32{uint32(e.cfg.Node)},
+			Account: acc, Stream: st.Name(), Group: st.Group.ID, Config: cfg,
 			Max: e.maxConsumers(r.tenant, st),
 		}}, nil
 	case action == api.ActionCreate && !old.Config.Equal(cfg):

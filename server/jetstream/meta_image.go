@@ -17,13 +17,13 @@ import (
 // which is not on the apply stage.
 type metaImage struct {
 	at    host.Position
-	still *meta.Still
+	image *meta.Image
 	text  *bytes.Reader
 }
 
 // Snapshot implements host.StateMachine.
 func (m *metaGroup) Snapshot() (host.Snapshot, error) {
-	return &metaImage{at: m.position(), still: m.state.Still()}, nil
+	return &metaImage{at: m.position(), image: m.state.Image()}, nil
 }
 
 // Position implements host.Snapshot.
@@ -31,7 +31,7 @@ func (i *metaImage) Position() host.Position { return i.at }
 
 func (i *metaImage) encoded() *bytes.Reader {
 	if i.text == nil {
-		i.text, i.still = bytes.NewReader(i.still.Append(nil)), nil
+		i.text, i.image = bytes.NewReader(i.image.Append(nil)), nil
 	}
 	return i.text
 }

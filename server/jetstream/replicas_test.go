@@ -70,7 +70,7 @@ func (o *trio) assign(storage api.Storage) {
 	res := state.Apply(&meta.Op{CreateStream: &meta.CreateStream{Account: "A", Config: like.Config, Nodes: nodes, Limits: meta.NoLimits}}, 1)
 	if res.Err == nil {
 		res = state.Apply(&meta.Op{CreateConsumer: &meta.CreateConsumer{
-			Account: "A", Stream: "S", Group: res.Stream.Group.ID, Config: like.Consumer("C").Config, Nodes: nodes, Max: -1,
+			Account: "A", Stream: "S", Group: res.Stream.Group.ID, Config: like.Consumer("C").Config, Max: -1,
 		}}, 1)
 	}
 	if res.Err != nil {

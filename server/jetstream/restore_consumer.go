@@ -107,7 +107,7 @@ func (r *restore) consumer(x *archive.Consumer) error {
 func (r *restore) sowConsumer(cfg *api.ConsumerConfig, s *archive.ConsumerState) error {
 	st := r.assigned
 	res, err := r.e.meta.propose(r.ctx, &meta.Op{CreateConsumer: &meta.CreateConsumer{
-		Account: st.Account, Stream: st.Name(), Group: st.Group.ID, Config: cfg, Nodes: []uint32{uint32(r.e.cfg.Node)},
+		Account: st.Account, Stream: st.Name(), Group: st.Group.ID, Config: cfg,
 		Max: r.e.maxConsumers(r.tenant, st),
 	}})
 	switch {

@@ -1,7 +1,7 @@
 package meta
 
 import (
-	"maps"
+	"slices"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 )
@@ -39,6 +39,22 @@ func (s *State) Apply(o *Op, now int64) Result {
 		return s.updateConsumer(o.UpdateConsumer)
 	case o.DeleteConsumer != nil:
 		return s.deleteConsumer(o.DeleteConsumer)
+	case o.ChangePeers != nil:
+		return s.changePeers(o.ChangePeers)
+	case o.CancelChange != nil:
+		return s.cancelChange(o.CancelChange)
+	case o.EndChange != nil:
+		return s.endChange(o.EndChange)
+	case o.AddServer != nil:
+		return s.addServer(o.AddServer)
+	case o.RemoveServer != nil:
+		return s.removeServer(o.RemoveServer)
+	case o.EndRemoval != nil:
+		return s.endRemoval(o.EndRemoval)
+	case o.EvacuateServer != nil:
+		return s.evacuateServer(o.EvacuateServer)
+	case o.PlaceMissing != nil:
+		return s.placeMissing(o.PlaceMissing)
 	}
 	return Result{}
 }
@@ -67,9 +83,12 @@ func (s *State) createStream(o *CreateStream) Result {
 	if err := s.room(a, nil, o.Config, &o.Limits); err != nil {
 		return Result{Err: err}
 	}
+	if s.isClustered() && !s.suits(o.Nodes, o.Config.Replicas) {
+		return Result{Stale: true}
+	}
 	st := &Stream{
 		Account: o.Account, Config: o.Config, Created: s.time, Revision: s.next(),
-		Group: s.group(o.Nodes, o.Config.Storage), consumers: &consumers{byName: make(map[string]*Consumer)}, Restore: o.Restore,
+		Group: s.group(o.Nodes, o.Preferred, o.Config.Storage), consumers: newConsumers(), Restore: o.Restore,
 	}
 	s.put(st)
 	return Result{Changed: true, Stream: st}
@@ -90,9 +109,23 @@ func (s *State) updateStream(o *UpdateStream) Result {
 	if err := s.room(s.accounts[o.Account], st.Config, o.Config, &o.Limits); err != nil {
 		return Result{Err: err, Stream: st}
 	}
+	moves, refused := s.mayMove(st, o)
+	if refused != nil {
+		return *refused
+	}
 	next := *st
 	next.Config, next.Revision = o.Config, s.next()
+	if moves {
+		next.Group = st.Group.toward(o.Nodes, next.Revision, s.time)
+		next.Group.Change.Origin = &Origin{Replicas: st.Config.Replicas, Placement: st.Config.Placement}
+		if slices.Contains(o.Nodes, o.Preferred) {
+			next.Group.Preferred = o.Preferred
+		}
+	}
 	s.put(&next)
+	if s.isClustered() && (moves || o.Config.Retention != st.Config.Retention) {
+		s.followAll(&next)
+	}
 	return Result{Changed: true, Stream: &next}
 }
 
@@ -144,8 +177,19 @@ func (s *State) createConsumer(o *CreateConsumer) Result {
 	if err := st.unique(o.Config); err != nil {
 		return Result{Err: err, Stream: st}
 	}
-	storage := o.Config.StorageOn(st.Config)
-	c := &Consumer{Config: o.Config, Created: s.time, Group: s.group(o.Nodes, storage), Revision: s.next()}
+	// It begins where the stream is, and not where that is to be.
+	nodes := st.Group.holders()
+	if s.isClustered() {
+		if nodes = s.known(nodes); len(nodes) == 0 {
+			return Result{Err: api.ErrClusterNotAvail, Stream: st}
+		}
+	}
+	nodes = s.among(nodes, o.Config.ReplicasOn(st.Config), nil, o.Avoid, s.nextGroup())
+	c := &Consumer{
+		Config: o.Config, Created: s.time, Revision: s.next(),
+		Group: s.group(nodes, 0, o.Config.StorageOn(st.Config)),
+	}
+	c = s.follow(st, c)
 	s.setConsumer(st, c.Name(), c)
 	return Result{Changed: true, Stream: st, Consumer: c}
 }
@@ -167,10 +211,11 @@ func (s *State) updateConsumer(o *UpdateConsumer) Result {
 	if err := st.unique(o.Config); err != nil {
 		return Result{Err: err, Stream: st, Consumer: c}
 	}
-	next := *c
-	next.Config, next.Revision = o.Config, s.next()
-	s.setConsumer(st, next.Name(), &next)
-	return Result{Changed: true, Stream: st, Consumer: &next}
+	updated := *c
+	updated.Config, updated.Revision = o.Config, s.next()
+	next := s.follow(st, &updated)
+	s.setConsumer(st, next.Name(), next)
+	return Result{Changed: true, Stream: st, Consumer: next}
 }
 
 func (s *State) deleteConsumer(o *DeleteConsumer) Result {
@@ -192,12 +237,6 @@ func (s *State) next() uint64 {
 	return s.revision
 }
 
-// group makes a group that never was.
-func (s *State) group(nodes []uint32, storage api.Storage) Group {
-	s.groups = max(s.groups+1, FirstGroup)
-	return Group{ID: s.groups, Nodes: nodes, Memory: storage == api.MemoryStorage}
-}
-
 // put puts a stream in the place of the one of its name, if there is one.
 func (s *State) put(st *Stream) {
 	a := s.accounts[st.Account]
@@ -215,7 +254,9 @@ func (s *State) put(st *Stream) {
 	if old := of[st.Name()]; old != nil {
 		a.reserve(old.Config, -1)
 		a.tokens.remove(old.Config)
+		s.count(&old.Group, old.Config, -1)
 	}
+	s.count(&st.Group, st.Config, 1)
 	a.reserve(st.Config, 1)
 	a.tokens.add(st.Config)
 	of[st.Name()] = st
@@ -226,6 +267,10 @@ func (s *State) remove(st *Stream) {
 	a := s.accounts[st.Account]
 	a.reserve(st.Config, -1)
 	a.tokens.remove(st.Config)
+	s.count(&st.Group, st.Config, -1)
+	for _, c := range st.consumers.byName { // the order makes no difference
+		s.count(&c.Group, nil, -1)
+	}
 	a.consumers -= st.NumConsumers()
 	if st.Restore != nil {
 		delete(a.restores, st.Name())
@@ -240,16 +285,18 @@ func (s *State) remove(st *Stream) {
 // setConsumer puts a consumer in the place of the one of its name, if there is one;
 // nil removes that.
 func (s *State) setConsumer(st *Stream, name string, c *Consumer) {
-	if st.consumers.shared {
-		st.consumers.byName, st.consumers.shared = maps.Clone(st.consumers.byName), false
-	}
+	st.consumers.change(s.images)
 	count := 0
-	if old := st.consumers.byName[name]; old != nil && !old.Config.Direct {
-		count--
+	if old := st.consumers.byName[name]; old != nil {
+		s.count(&old.Group, nil, -1)
+		if !old.Config.Direct {
+			count--
+		}
 	}
 	if c == nil {
 		delete(st.consumers.byName, name)
 	} else {
+		s.count(&c.Group, nil, 1)
 		if st.consumers.byName[name] = c; !c.Config.Direct {
 			count++
 		}

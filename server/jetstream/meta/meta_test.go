@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
@@ -19,7 +20,7 @@ func create(c *api.StreamConfig) *Op {
 }
 
 func consume(st *Stream, c *api.ConsumerConfig) *Op {
-	return &Op{CreateConsumer: &CreateConsumer{Account: st.Account, Stream: st.Name(), Group: st.Group.ID, Config: c, Nodes: []uint32{1}, Max: -1}}
+	return &Op{CreateConsumer: &CreateConsumer{Account: st.Account, Stream: st.Name(), Group: st.Group.ID, Config: c, Max: -1}}
 }
 
 // apply carries out an op after it has been encoded and decoded.
@@ -432,6 +433,149 @@ func checkUsage(t *testing.T, s *State) {
 	}
 }
 
+// checkPeers looks at where everything is, and counts anew what servers have.
+func checkPeers(t *testing.T, s *State) {
+	t.Helper()
+	loads := make(map[uint32]Load)
+	look := func(what string, g *Group, stream *api.StreamConfig) {
+		t.Helper()
+		all := g.all()
+		for i, n := range all {
+			if slices.Contains(all[:i], n) {
+				t.Errorf("%s has server %d twice: %+v", what, n, g)
+			}
+			l := loads[n]
+			if len(g.Nodes) > 1 {
+				l.Assets++
+			}
+			if stream != nil {
+				l.Streams++
+				l.File += max(stream.MaxBytes, 0)
+			}
+			loads[n] = l
+		}
+		switch ch := g.Change; {
+		case len(g.Nodes) == 0 || g.Preferred != 0 && !slices.Contains(g.Nodes, g.Preferred):
+			t.Errorf("%s: %+v", what, g)
+		case ch != nil && (ch.ID > s.revision || len(ch.From) == 0 || len(without(ch.From, all)) > 0):
+			t.Errorf("%s: %+v", what, ch)
+		}
+	}
+	for st := range s.all() {
+		look(st.Name(), &st.Group, st.Config)
+		for c := range st.Consumers() {
+			look(st.Name()+" > "+c.Name(), &c.Group, nil)
+			if s.isHeld(&c.Group) && s.isClustered() && len(without(c.Group.Nodes, st.Group.Nodes)) > 0 {
+				t.Errorf("consumer %s is where its stream is not: %+v, %+v", c.Name(), c.Group, st.Group)
+			}
+		}
+	}
+	for n, l := range s.loads {
+		if loads[n] != *l {
+			t.Errorf("server %d has %+v, counted %+v", n, *l, loads[n])
+		}
+	}
+}
+
+// randomPeersOp is about servers, and what is where.
+func randomPeersOp(rng *rand.Rand, s *State) *Op {
+	var nodes []uint32
+	for sv := range s.Servers() {
+		nodes = append(nodes, sv.Node)
+	}
+	rng.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+	v := View{MaxAssets: rng.IntN(40)}
+	for _, n := range nodes {
+		v.Seen = append(v.Seen, Seen{Node: n, Online: rng.IntN(4) > 0, Memory: -1, File: -1})
+	}
+	node := uint32(1 + rng.IntN(7))
+	name := string(rune('a' + rng.IntN(6)))
+	st := s.Stream("A", name)
+	chosen := nodes[:min(1+rng.IntN(3), len(nodes))]
+	switch k := rng.IntN(24); {
+	case k == 0 || len(nodes) < 4:
+		return &Op{AddServer: &AddServer{Server{Node: node, Name: fmt.Sprint(node), Incarnation: rng.Uint32N(2)}}}
+	case s.Removing() != 0 && rng.IntN(3) == 0:
+		return &Op{EndRemoval: &EndRemoval{Node: s.Removing()}}
+	case k == 1:
+		return &Op{RemoveServer: &RemoveServer{Node: node, View: v}}
+	case k == 2:
+		return &Op{EvacuateServer: &EvacuateServer{Node: node, View: v}}
+	case k == 3:
+		return &Op{PlaceMissing: &PlaceMissing{v}}
+	case st == nil && rng.IntN(3) == 0:
+		return randomOp(rng, s)
+	case st == nil:
+		o := place(name, chosen...)
+		o.CreateStream.Config.MaxBytes = rng.Int64N(20)
+		return o
+	case k < 8:
+		return scale(st, nil, chosen...)
+	case k == 8:
+		return &Op{ChangePeers: &ChangePeers{Account: "A", Stream: name, Group: st.Group.ID, Was: st.Group.Nodes, Nodes: chosen, Preferred: node}}
+	case k == 9:
+		return &Op{CancelChange: &CancelChange{Account: "A", Stream: name, Group: st.Group.ID}}
+	case k < 18:
+		for c := range st.Consumers() {
+			if c.Group.Change != nil && rng.IntN(2) == 0 {
+				return ended(st, c.Name())
+			}
+		}
+		return ended(st, "")
+	}
+	return randomOp(rng, s)
+}
+
+// Whatever happens to servers, groups are where they may be; what is refused changes nothing;
+// and replicas of the state agree.
+func TestPeersAgree(t *testing.T) {
+	changed := make(map[string]int)
+	for seed := range uint64(12) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		a, b := &State{}, &State{}
+		for n := range 400 {
+			o := randomPeersOp(rng, a)
+			before := a.Digest()
+			ra, rb := apply(t, a, o), apply(t, b, o)
+			if ra.Changed != rb.Changed || ra.Stale != rb.Stale || fmt.Sprint(ra.Err) != fmt.Sprint(rb.Err) {
+				t.Fatalf("seed %d, op %d: %+v and %+v", seed, n, ra, rb)
+			}
+			if ra.Changed {
+				changed[kind(o)]++
+			} else {
+				a.time--
+				if a.Digest() != before {
+					t.Fatalf("seed %d, op %d: %+v changes something: %+v", seed, n, o, ra)
+				}
+				a.time++
+			}
+			if checkPeers(t, a); t.Failed() {
+				t.Fatalf("seed %d, op %d: %s", seed, n, o.Append(nil))
+			}
+			if n%20 == 0 {
+				var err error
+				if b, err = Decode(b.Append(nil)); err != nil || a.Digest() != b.Digest() {
+					t.Fatalf("seed %d, op %d: %v\n%s\n%s", seed, n, err, a.Append(nil), b.Append(nil))
+				}
+			}
+		}
+	}
+	for k, n := range changed {
+		if n < 5 {
+			t.Errorf("%s was carried out %d times only", k, n)
+		}
+	}
+	if len(changed) < 13 {
+		t.Errorf("only %v were carried out", changed)
+	}
+}
+
+// kind names an op by the first member of what is encoded.
+func kind(o *Op) string {
+	name, _, _ := strings.Cut(string(o.Append(nil)[3:]), "\"")
+	return name
+}
+
 func randomOp(rng *rand.Rand, s *State) *Op {
 	name := string(rune('a' + rng.IntN(6)))
 	st := s.Stream("A", name)
@@ -468,8 +612,8 @@ func randomOp(rng *rand.Rand, s *State) *Op {
 func FuzzDecodeOp(f *testing.F) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	s := &State{}
-	for range 20 {
-		o := randomOp(rng, s)
+	for range 40 {
+		o := randomPeersOp(rng, s)
 		f.Add(o.Append(nil))
 		s.Apply(o, 1)
 	}
@@ -483,6 +627,9 @@ func FuzzDecodeOp(f *testing.F) {
 		}
 		s := &State{}
 		s.Apply(create(streamConfig("a", "a")), 1)
+		s.Apply(join(1), 1)
+		s.Apply(join(2), 1)
+		s.Apply(place("b", 1, 2), 1)
 		s.Apply(o, 1)
 		s.Apply(o, 2)
 		if _, err := Decode(s.Append(nil)); err != nil {
@@ -494,8 +641,8 @@ func FuzzDecodeOp(f *testing.F) {
 func FuzzDecode(f *testing.F) {
 	rng := rand.New(rand.NewPCG(2, 1))
 	s := &State{}
-	for range 40 {
-		s.Apply(randomOp(rng, s), 1)
+	for range 200 {
+		s.Apply(randomPeersOp(rng, s), 1)
 	}
 	f.Add(s.Append(nil))
 	f.Add([]byte("\x01{}"))

@@ -17,6 +17,14 @@ type Op struct {
 	CreateConsumer *CreateConsumer `json:"create_consumer,omitempty"`
 	UpdateConsumer *UpdateConsumer `json:"update_consumer,omitempty"`
 	DeleteConsumer *DeleteConsumer `json:"delete_consumer,omitempty"`
+	ChangePeers    *ChangePeers    `json:"change_peers,omitempty"`
+	CancelChange   *CancelChange   `json:"cancel_change,omitempty"`
+	EndChange      *EndChange      `json:"end_change,omitempty"`
+	AddServer      *AddServer      `json:"add_server,omitempty"`
+	RemoveServer   *RemoveServer   `json:"remove_server,omitempty"`
+	EndRemoval     *EndRemoval     `json:"end_removal,omitempty"`
+	EvacuateServer *EvacuateServer `json:"evacuate_server,omitempty"`
+	PlaceMissing   *PlaceMissing   `json:"place_missing,omitempty"`
 }
 
 // Limits are those of an account and of its server, as the server that proposes knows
@@ -44,8 +52,12 @@ var NoLimits = Limits{Streams: -1, Memory: -1, File: -1, AllMemory: -1, AllFile:
 type CreateStream struct {
 	Account string            `json:"account"`
 	Config  *api.StreamConfig `json:"config"`
-	Nodes   []uint32          `json:"nodes"`
-	Limits  Limits            `json:"limits"`
+	// Nodes are the servers that were chosen for its replicas. If one of them is not there any
+	// more the result is Stale.
+	Nodes []uint32 `json:"nodes"`
+	// Preferred is the one that should lead, 0 if it makes no difference.
+	Preferred uint32 `json:"preferred,omitempty"`
+	Limits    Limits `json:"limits"`
 	// New has a stream of that name be an error in any case.
 	New bool `json:"new,omitempty"`
 	// Restore has the stream be restored from a backup first.
@@ -59,6 +71,10 @@ type UpdateStream struct {
 	// Revision is that of the stream which the configuration was checked against.
 	Revision uint64 `json:"revision"`
 	Limits   Limits `json:"limits"`
+	// Nodes are the servers that were chosen if Replicas or Placement are others than
+	// before; Preferred is the one that should lead.
+	Nodes     []uint32 `json:"nodes,omitempty"`
+	Preferred uint32   `json:"preferred,omitempty"`
 }
 
 // DeleteStream removes a stream with its consumers.
@@ -89,7 +105,9 @@ type CreateConsumer struct {
 	// be one that is being restored.
 	Group  uint64              `json:"group"`
 	Config *api.ConsumerConfig `json:"config"`
-	Nodes  []uint32            `json:"nodes"`
+	// Avoid are servers that cannot be reached: of those of the stream one that needs fewer
+	// gets others.
+	Avoid []uint32 `json:"avoid,omitempty"`
 	// Max bounds the consumers of the stream; -1 is no limit.
 	Max int `json:"max"`
 }
@@ -111,8 +129,9 @@ type DeleteConsumer struct {
 	Group uint64 `json:"group,omitempty"`
 }
 
-// opVersion is the first byte of an encoded op.
-const opVersion = 1
+// opVersion is the first byte of an encoded op. Ops of version 1 know no servers, and are
+// understood.
+const opVersion = 2
 
 // ErrUnknownOp says that an op was written by a newer version, or is damaged. It
 // is skipped, on all servers that do not know it.
@@ -130,7 +149,7 @@ func (o *Op) Append(dst []byte) []byte {
 
 // DecodeOp decodes what Append has encoded. The error is an ErrUnknownOp.
 func DecodeOp(b []byte) (*Op, error) {
-	if len(b) == 0 || b[0] != opVersion {
+	if len(b) == 0 || b[0] < 1 || b[0] > opVersion {
 		return nil, ErrUnknownOp
 	}
 	o := new(Op)
@@ -149,6 +168,8 @@ func (o *Op) valid() bool {
 	for _, set := range []bool{
 		o.CreateStream != nil, o.UpdateStream != nil, o.DeleteStream != nil, o.EndRestore != nil,
 		o.CreateConsumer != nil, o.UpdateConsumer != nil, o.DeleteConsumer != nil,
+		o.ChangePeers != nil, o.CancelChange != nil, o.EndChange != nil,
+		o.AddServer != nil, o.RemoveServer != nil, o.EndRemoval != nil, o.EvacuateServer != nil, o.PlaceMissing != nil,
 	} {
 		if set {
 			n++
@@ -162,13 +183,17 @@ func (o *Op) valid() bool {
 	case n != 1:
 		return false
 	case o.CreateStream != nil:
-		return stream(o.CreateStream.Config)
+		return stream(o.CreateStream.Config) && isDistinct(o.CreateStream.Nodes)
 	case o.UpdateStream != nil:
-		return stream(o.UpdateStream.Config)
+		return stream(o.UpdateStream.Config) && isDistinct(o.UpdateStream.Nodes)
 	case o.CreateConsumer != nil:
 		return consumer(o.CreateConsumer.Config)
 	case o.UpdateConsumer != nil:
 		return consumer(o.UpdateConsumer.Config)
+	case o.ChangePeers != nil:
+		return isDistinct(o.ChangePeers.Nodes)
+	case o.AddServer != nil:
+		return o.AddServer.Server.Node != 0 && o.AddServer.Server.Name != ""
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -18,6 +19,13 @@ type State struct {
 	groups, revision uint64
 	// time is that of the newest op.
 	time int64
+	// servers are those that may have replicas, removing is one that is about to go.
+	servers  map[uint32]*Server
+	removing uint32
+	// loads are what servers have, which is counted as assets come and go.
+	loads map[uint32]*Load
+	// images counts those that were taken; see consumers.
+	images uint64
 }
 
 // FirstGroup is the ID of the first group that is given to an asset; those before
@@ -32,8 +40,8 @@ type Stream struct {
 	// Created is in nanoseconds since the epoch.
 	Created int64 `json:"created"`
 	Group   Group `json:"group"`
-	// Revision changes with each change of the configuration, and is never that of
-	// another stream.
+	// Revision changes with each change of the configuration or of the servers, and is never
+	// that of another stream.
 	Revision uint64 `json:"revision"`
 	// Restore is set as long as the stream is being restored: nobody gets to see it
 	// until that is complete, but for whoever does it.
@@ -53,10 +61,11 @@ type Restore struct {
 
 // consumers are those of a stream. All values of one Stream share them.
 type consumers struct {
+	// byName belongs to the images that were taken before it was written to last, too:
+	// owned is how many there were when it was made. It is copied rather than changed if there
+	// has been another one since.
 	byName map[string]*Consumer
-	// shared is set while a Still may have the map, which is not changed then but
-	// replaced.
-	shared bool
+	owned  uint64
 	// counted are those that are not Direct.
 	counted int
 }
@@ -67,15 +76,6 @@ type Consumer struct {
 	Created  int64               `json:"created"`
 	Group    Group               `json:"group"`
 	Revision uint64              `json:"revision"`
-}
-
-// Group is the raft group of an asset.
-type Group struct {
-	ID uint64 `json:"id"`
-	// Nodes are the servers that are to have a replica, in order.
-	Nodes []uint32 `json:"nodes"`
-	// Memory is whether the entries are kept in memory.
-	Memory bool `json:"memory,omitempty"`
 }
 
 // account is the streams of an account.
@@ -229,7 +229,7 @@ func (a *account) reserve(c *api.StreamConfig, sign int64) {
 	}
 }
 
-func sorted[V any](m map[string]V) iter.Seq[V] {
+func sorted[K cmp.Ordered, V any](m map[K]V) iter.Seq[V] {
 	return func(yield func(V) bool) {
 		for _, k := range slices.Sorted(maps.Keys(m)) {
 			if !yield(m[k]) {

@@ -49,6 +49,7 @@ var layers = []Layer{
 	{Pattern: "server/jetstream/founding", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/meta", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/placement", Level: 3, Pure: true},
+	{Pattern: "server/jetstream/reconcile", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/store/file", Level: 3},
 	{Pattern: "server/jetstream/store/image", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/store/mem", Level: 3},
@@ -102,6 +103,7 @@ var sideways = []Arrow{
 	{"server/jetstream/archive", "server/jetstream/stream", "a backup holds a stream"},
 	{"server/jetstream/store/storetest", "server/jetstream/store/image", "it tests that stores can be made from images of each other"},
 	{"server/jetstream/meta", "server/jetstream/placement", "who takes over from a server that is removed is decided when that is applied"},
+	{"server/jetstream/reconcile", "server/jetstream/meta", "it carries out what is assigned there"},
 
 	{"server/leaf", "server/client", "a leafnode connection is a client with more verbs"},
 	{"server/ws", "server/client", "a websocket carries the client protocol"},

@@ -26,8 +26,8 @@ func handshake(name string) *Handshake {
 	return &Handshake{Self: server(name), Timeout: testTimeout, MaxControlLine: 4096, Clock: clock.Real()}
 }
 
-// link makes a connection from a host to another.
-func link(t testing.TB, n *memnet.Network, from, to string) (near, far net.Conn) {
+// connect makes a connection from a host to another.
+func connect(t testing.TB, n *memnet.Network, from, to string) (near, far net.Conn) {
 	t.Helper()
 	l, err := n.Host(to).Listen("tcp", ":6222")
 	if err != nil {
@@ -61,7 +61,7 @@ func TestHandshake(t *testing.T) {
 	} {
 		t.Run(tc.what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				near, far := link(t, memnet.New(memnet.Config{Link: memnet.Link{Latency: time.Millisecond}}), "a", "b")
+				near, far := connect(t, memnet.New(memnet.Config{Link: memnet.Link{Latency: time.Millisecond}}), "a", "b")
 				ha, hb := handshake("a"), handshake("b")
 				ha.Info.MaxPayload, hb.Info.ConnectURLs = 77, []string{"b:4222"}
 				hb.Username, hb.Password = tc.user, tc.stored
@@ -103,13 +103,13 @@ func TestHandshake(t *testing.T) {
 // Who comes to the port of routes and does not belong there is told so, and soon.
 func TestAcceptRefuses(t *testing.T) {
 	ours := handshake("x")
-	connect := func(user, pass string) string { return string(ours.connect(user, pass).Append(nil)) }
+	hello := func(user, pass string) string { return string(ours.connect(user, pass).Append(nil)) }
 	info := func(change func(*proto.RouteInfo)) string {
 		i := ours.info(&Meeting{})
 		change(i)
 		return string(i.Append(nil))
 	}
-	good := connect("u", "p")
+	good := hello("u", "p")
 	for _, tc := range []struct {
 		what, says string
 		err        error
@@ -123,9 +123,9 @@ func TestAcceptRefuses(t *testing.T) {
 		{"a gateway", `CONNECT {"gateway":"G"}` + "\r\n", ErrGateway, "-ERR 'attempted to connect to wrong port'\r\n", 0},
 		{"a stock server", `CONNECT {"user":"u","pass":"p","name":"N","cluster":"C"}` + "\r\n", ErrForeign, "-ERR 'routes are for nats-lite servers only'\r\n", 0},
 		{"a stock server's INFO", good + `INFO {"server_id":"N"}` + "\r\n", ErrForeign, "-ERR 'routes are for nats-lite servers only'\r\n", 0},
-		{"a wrong password", connect("u", "q"), ErrCredentials, "-ERR 'Authorization Violation'\r\n", 0},
-		{"a wrong name", connect("v", "p"), ErrCredentials, "-ERR 'Authorization Violation'\r\n", 0},
-		{"no credentials", connect("", ""), ErrCredentials, "-ERR 'Authorization Violation'\r\n", 0},
+		{"a wrong password", hello("u", "q"), ErrCredentials, "-ERR 'Authorization Violation'\r\n", 0},
+		{"a wrong name", hello("v", "p"), ErrCredentials, "-ERR 'Authorization Violation'\r\n", 0},
+		{"no credentials", hello("", ""), ErrCredentials, "-ERR 'Authorization Violation'\r\n", 0},
 		{"rubbish", "GET / HTTP/1.1\r\n", ErrProtocol, "-ERR 'Unknown Protocol Operation'\r\n", 0},
 		{"another operation", "PING\r\n", ErrProtocol, "-ERR 'Unknown Protocol Operation'\r\n", 0},
 		{"another one behind CONNECT", good + "PING\r\n", ErrProtocol, "-ERR 'Unknown Protocol Operation'\r\n", 0},
@@ -141,7 +141,7 @@ func TestAcceptRefuses(t *testing.T) {
 	} {
 		t.Run(tc.what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				near, far := link(t, memnet.New(memnet.Config{}), "a", "b")
+				near, far := connect(t, memnet.New(memnet.Config{}), "a", "b")
 				start := time.Now()
 				go func() { _, _ = io.WriteString(near, tc.says) }()
 				read := make(chan string)
@@ -188,7 +188,7 @@ func TestDialFails(t *testing.T) {
 	} {
 		t.Run(tc.what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				near, far := link(t, memnet.New(memnet.Config{}), "a", "b")
+				near, far := connect(t, memnet.New(memnet.Config{}), "a", "b")
 				go func() {
 					_, _ = io.WriteString(far, tc.says)
 					_, _ = io.Copy(io.Discard, far)
@@ -202,7 +202,7 @@ func TestDialFails(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		near, far := link(t, memnet.New(memnet.Config{}), "a", "b")
+		near, far := connect(t, memnet.New(memnet.Config{}), "a", "b")
 		_ = far.Close()
 		if m, err := handshake("a").Dial(near, &mesh.Dial{}, "", ""); m != nil || err == nil || errors.Is(err, ErrTimeout) {
 			t.Errorf("one who hangs up: %+v, %v", m, err)
@@ -213,7 +213,7 @@ func TestDialFails(t *testing.T) {
 // Is what comes in pieces, some of them read before, read as what comes at once?
 func TestAcceptInPieces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		near, far := link(t, memnet.New(memnet.Config{}), "a", "b")
+		near, far := connect(t, memnet.New(memnet.Config{}), "a", "b")
 		a := handshake("a")
 		hello := a.info(&Meeting{}).Append(a.connect("", "").Append(nil))
 		go func() {
@@ -239,7 +239,7 @@ func FuzzAccept(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		synctest.Test(t, func(t *testing.T) {
-			near, far := link(t, memnet.New(memnet.Config{}), "a", "b")
+			near, far := connect(t, memnet.New(memnet.Config{}), "a", "b")
 			go func() {
 				_, _ = near.Write(in)
 				_, _ = io.Copy(io.Discard, near)

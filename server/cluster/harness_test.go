@@ -56,6 +56,9 @@ func newNode(t testing.TB, name string, accounts ...string) *node {
 }
 
 func (nd *node) Errorf(format string, args ...any) { nd.t.Logf(nd.self.Name+": "+format, args...) }
+func (nd *node) Noticef(format string, args ...any) {
+	nd.t.Logf(nd.self.Name+": "+format, args...)
+}
 func (nd *node) Debugf(format string, args ...any) { nd.t.Logf(nd.self.Name+": "+format, args...) }
 
 // Account makes accounts whose names begin with a capital.
@@ -115,7 +118,7 @@ func (nd *node) Ended(r *Route) {
 // begin makes a route of a connection on which two have met.
 func (nd *node) begin(nc net.Conn, m *Meeting) *Route {
 	cfg := nd.cfg
-	r := New(nc, 1, m, &cfg)
+	r := NewRoute(nc, 1, m, &cfg)
 	nd.mu.Lock()
 	nd.routes[r] = m.Peer.Name
 	nd.mu.Unlock()
@@ -126,7 +129,7 @@ func (nd *node) begin(nc net.Conn, m *Meeting) *Route {
 // join connects a server with another one, for a slot.
 func join(t testing.TB, n *memnet.Network, from, to *node, slot mesh.Slot) (near, far *Route) {
 	t.Helper()
-	nearConn, farConn := link(t, n, from.self.Name, to.self.Name)
+	nearConn, farConn := connect(t, n, from.self.Name, to.self.Name)
 	met := make(chan *Meeting)
 	go func() {
 		h := &Handshake{Self: to.self, Timeout: testTimeout, MaxControlLine: 4096, Clock: clock.Real()}

@@ -24,6 +24,7 @@ const flushEarly = 8 << 20
 func (r *Route) Consume(buf []byte) (n, need int, deep bool) {
 	in := &r.in
 	in.heard.Add(1)
+	in.at.Store(r.cfg.Clock.Now().UnixNano())
 	for !in.stopped {
 		k, more, err := in.parser.Next(buf[n:], &in.op)
 		if err != nil {

@@ -77,12 +77,13 @@ type Owner interface {
 // Logger takes log lines.
 type Logger interface {
 	Errorf(format string, args ...any)
+	Noticef(format string, args ...any)
 	Debugf(format string, args ...any)
 }
 
-// New returns a route over the connection on which the two servers have met, which belongs to
+// NewRoute returns a route over the connection on which the two servers have met, which belongs to
 // it from now on. Start has to be called, also if it is to be closed.
-func New(nc net.Conn, id mesh.LinkID, m *Meeting, cfg *Config) *Route {
+func NewRoute(nc net.Conn, id mesh.LinkID, m *Meeting, cfg *Config) *Route {
 	r := &Route{
 		cfg: cfg, id: id, peer: m.Peer, slot: m.Slot, rest: m.Rest,
 		ended:  make(chan struct{}),
@@ -214,8 +215,8 @@ type inbound struct {
 	// account is the one of the last operation, within a chunk.
 	account *account.Account
 	stopped bool
-	// heard counts how often something was read.
-	heard       atomic.Int64
+	// heard counts how often something was read, at is when it was last, in nanoseconds.
+	heard, at   atomic.Int64
 	msgs, bytes atomic.Int64
 }
 
@@ -228,6 +229,14 @@ type Stats struct {
 	RTT time.Duration
 	// Theirs is how many subscriptions the other end has.
 	Theirs int
+}
+
+// lastActivity is when something was last read, and start if nothing was.
+func (r *Route) lastActivity(start time.Time) time.Time {
+	if at := r.in.at.Load(); at > 0 {
+		return time.Unix(0, at)
+	}
+	return start
 }
 
 // Stats returns the counters.

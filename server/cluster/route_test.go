@@ -381,7 +381,7 @@ func TestPings(t *testing.T) {
 // raw is a route to one who can say what he likes.
 func raw(t testing.TB, nd *node, slot mesh.Slot) (*Route, net.Conn) {
 	t.Helper()
-	near, far := link(t, memnet.New(memnet.Config{}), "raw", nd.self.Name)
+	near, far := connect(t, memnet.New(memnet.Config{}), "raw", nd.self.Name)
 	return nd.begin(far, &Meeting{Arrival: mesh.Arrival{Peer: server("raw"), Slot: slot}}), near
 }
 

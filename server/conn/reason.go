@@ -4,7 +4,7 @@ package conn
 // shows.
 type Reason uint8
 
-// The reasons that connections of clients have.
+// The reasons that connections have.
 const (
 	None Reason = iota
 	ClientClosed
@@ -34,6 +34,12 @@ const (
 	Kicked
 	ProxyNotTrusted
 	ProxyRequired
+
+	// Those of routes only.
+	DuplicateRoute
+	RouteRemoved
+	ClusterNameConflict
+	DuplicateServerName
 )
 
 var reasonNames = [...]string{
@@ -65,6 +71,10 @@ var reasonNames = [...]string{
 	Kicked:                      "Kicked",
 	ProxyNotTrusted:             "Proxy Not Trusted",
 	ProxyRequired:               "Proxy Required",
+	DuplicateRoute:              "Duplicate Route",
+	RouteRemoved:                "Route Removed",
+	ClusterNameConflict:         "Cluster Name Conflict",
+	DuplicateServerName:         "Duplicate Server Name",
 }
 
 func (r Reason) String() string { return reasonNames[r] }

@@ -177,6 +177,9 @@ func (r *Routes) copyFor(in *Account, s *Subscription, own []byte) int {
 			return -1
 		}
 	}
+	if f := c.sub.Filter; f != nil && c.sub.Filtered() && !f.CanDeliver(c.to, c.sub.Queue) {
+		return -1
+	}
 	for i := range rr.copies {
 		if other := &rr.copies[i]; other.target == c.target && other.stream == c.stream {
 			return i

@@ -19,7 +19,8 @@ type Subscription struct {
 	// Handler is called with each message on the publisher's goroutine. It must
 	// not block nor keep the message. Filter and maximum are not for handlers.
 	Handler func(*Message)
-	// Filter refuses single messages while it is switched on; see SetFiltered.
+	// Filter refuses single messages while it is switched on; see SetFiltered. That of another
+	// server is asked about subjects over there, and must not change its mind.
 	Filter Filter
 
 	// max is the number of messages after which the subscription ends; 0 is

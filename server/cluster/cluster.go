@@ -77,6 +77,8 @@ type Settings struct {
 	Username, Password string
 	// Timeout is how long another server may take to say who it is. TLS has a time of its own.
 	Timeout time.Duration
+	// Import is what this server asks others for, Export what they may ask it for.
+	Import, Export *Gate
 	// TLS is nil if there is none.
 	TLS *TLS
 	// Routes are dialled until they answer, others Retries times more than once, with
@@ -238,7 +240,8 @@ func (c *Cluster) Reconfigure(s *Settings) {
 
 // sameTerms tells whether the ends of a route can rely on the same with either of the settings.
 func sameTerms(a, b *Settings) bool {
-	return reflect.DeepEqual(a.Self, b.Self) && a.Username == b.Username && a.Password == b.Password && (a.TLS == nil) == (b.TLS == nil)
+	return reflect.DeepEqual(a.Self, b.Self) && a.Username == b.Username && a.Password == b.Password && (a.TLS == nil) == (b.TLS == nil) &&
+		reflect.DeepEqual(a.Import.permission(), b.Import.permission()) && reflect.DeepEqual(a.Export.permission(), b.Export.permission())
 }
 
 // SetInfo says something else of this server, and tells the others.
@@ -263,8 +266,10 @@ func (c *Cluster) tellOfSelf() {
 func (c *Cluster) handshake() *Handshake {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	info := c.info
+	info.Import, info.Export = c.settings.Import.permission(), c.settings.Export.permission()
 	return &Handshake{
-		Self: c.self, Info: c.info, Username: c.settings.Username, Password: c.settings.Password,
+		Self: c.self, Info: info, Username: c.settings.Username, Password: c.settings.Password,
 		Timeout: c.settings.Timeout, MaxControlLine: c.settings.MaxControlLine, Clock: c.env.Clock,
 	}
 }

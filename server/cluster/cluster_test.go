@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/memnet"
+	"github.com/nats-lite/nats-lite/server/auth"
 )
 
 // Does a full mesh come of servers that know one of them?
@@ -369,5 +370,55 @@ func TestTooManyStrangers(t *testing.T) {
 		ms[1].start()
 		time.Sleep(5 * time.Second)
 		wantMesh(t, ms...)
+	})
+}
+
+// Does only pass between servers what both let pass, and what is answered?
+func TestPermissions(t *testing.T) {
+	gate := func(p *auth.SubjectPermission) *Gate {
+		g, err := NewGate(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	inWorld(t, "a b", func(_ *world, ms []*member) {
+		ms[0].settings.Import = gate(&auth.SubjectPermission{Allow: []string{"in.>", "both"}, Deny: []string{"in.secret", "in.deep.>"}})
+		ms[0].settings.Export = gate(&auth.SubjectPermission{Deny: []string{"own.*"}})
+		startAll(ms)
+		for _, tc := range []struct {
+			by                      int // who listens
+			listens, queue, publish string
+			arrives                 bool
+		}{
+			{0, "in.a", "", "in.a", true},
+			{0, "in.>", "", "in.a", true},
+			{0, "in.>", "q", "in.a", true},
+			{0, "in.>", "", "in.secret", false},
+			{0, "in.>", "q", "in.deep.x", false},
+			{0, "in.secret", "", "in.secret", false},
+			{0, ">", "", "in.a", false},
+			{0, "other", "", "other", false},
+			{0, "_R_.x.y", "", "_R_.x.y", true},
+			{1, ">", "", "other", true},
+			{1, ">", "", "own.a", false},
+			{1, ">", "q", "own.a", false},
+			{1, ">", "q", "own.a.b", true},
+			{1, "own.*", "", "own.a", false},
+		} {
+			s := ms[tc.by].listen("A", tc.listens, tc.queue)
+			settle()
+			n := ms[1-tc.by].publish("A", tc.publish, "", "hi")
+			settle()
+			if got := s.take(); (len(got) == 1) != tc.arrives || tc.by == 1 && (n == 1) != tc.arrives {
+				t.Errorf("%+v: %q has arrived, of %d sent", tc, got, n)
+			}
+			s.leave()
+			settle()
+		}
+		in := ms[1].cluster.Routes()[0]
+		if in.Import == nil || len(in.Import.Allow) != 2 || in.Export == nil || len(in.Export.Deny) != 1 {
+			t.Errorf("the other end is known to have %+v, %+v", in.Import, in.Export)
+		}
 	})
 }

@@ -46,7 +46,7 @@ func describe(l *link) string {
 // routeConfig is what the routes made by these settings have in common.
 func (s *Settings) routeConfig(c *Cluster) *Config {
 	return &Config{
-		Conn: s.Conn, Accounts: c.env.Accounts, Owner: owner{c}, Self: c.mesh.Self(),
+		Conn: s.Conn, Accounts: c.env.Accounts, Owner: owner{c}, Self: c.mesh.Self(), Import: s.Import, Export: s.Export,
 		MaxControlLine: s.MaxControlLine, MaxPayload: s.MaxPayload,
 		PingInterval: s.PingInterval, PingMax: s.PingMax, Clock: c.env.Clock, Log: c.env.Log,
 	}

@@ -131,8 +131,16 @@ func (r *Route) subscribe() {
 		i.SetWeight(r.in.op.Weight)
 		return
 	}
+	if !r.cfg.Export.interest(key.subject) {
+		r.cfg.Log.Debugf("%s: %q must not be exported", r, key.subject)
+		return
+	}
 	i = &interest{account: acc}
 	i.Subject, i.Queue, i.Target = key.subject, key.queue, &r.target
+	if r.cfg.Export.inPart(key.subject) {
+		i.Filter = r.cfg.Export
+		i.SetFiltered(true)
+	}
 	i.SetWeight(r.in.op.Weight)
 	if err := acc.Subscribe(&i.Subscription); err != nil {
 		r.cfg.Log.Errorf("%s: %q: %v", r, key.subject, err)
@@ -167,6 +175,9 @@ func (r *Route) deliver() {
 	op, m := &in.op, &in.msg
 	in.msgs.Add(1)
 	in.bytes.Add(int64(len(op.Msg)))
+	if !r.cfg.Import.CanDeliver(op.Subject, "") {
+		return // it was asked for together with others
+	}
 	acc := r.find()
 	if acc == nil {
 		r.cfg.Log.Debugf("%s: there is no account %q", r, op.Account)

@@ -45,6 +45,9 @@ type Config struct {
 	Owner    Owner
 	// Self is this server, as it has introduced itself.
 	Self mesh.Server
+	// Import is what this server asks the other end for and takes of it, Export what that may
+	// ask for and is sent.
+	Import, Export *Gate
 	// MaxControlLine is the one of clients; routes may have PeerControlLine times as much.
 	// MaxPayload bounds header and payload of a message together, if it is not negative.
 	MaxControlLine, MaxPayload int

@@ -104,7 +104,9 @@ func (r *Route) tellInterest() {
 			}
 			o.lines = o.lines[:0]
 			for i := range o.items {
-				o.lines = appendInterest(o.lines, f.name, &o.items[i])
+				if item := &o.items[i]; r.cfg.Import.interest(item.Subject) {
+					o.lines = appendInterest(o.lines, f.name, item)
+				}
 			}
 			r.conn.Append(o.lines)
 		}

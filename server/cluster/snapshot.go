@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/server/cluster/mesh"
+	"github.com/nats-lite/nats-lite/server/proto"
 )
 
 // Status is what there is to tell of a route.
@@ -21,23 +22,26 @@ type Status struct {
 	Addr                net.Addr
 	Start, LastActivity time.Time
 	Stats               Stats
+	// Import and Export are the other end's, nil for everything.
+	Import, Export *proto.SubjectPermission
 }
 
 // Routes are those that there are, by their numbers.
 func (c *Cluster) Routes() []Status {
 	c.mu.Lock()
-	links := make([]*link, 0, len(c.links))
+	links := make([]link, 0, len(c.links))
 	for _, l := range c.links {
-		links = append(links, l)
+		links = append(links, *l)
 	}
 	c.mu.Unlock()
-	slices.SortFunc(links, func(a, b *link) int { return cmp.Compare(a.route.id, b.route.id) })
+	slices.SortFunc(links, func(a, b link) int { return cmp.Compare(a.route.id, b.route.id) })
 	list := make([]Status, len(links))
 	for i, l := range links {
 		list[i] = Status{
 			ID: l.route.id, Peer: l.route.peer, Account: l.route.slot.Account,
 			Solicited: l.dial != nil, Configured: l.dial != nil && l.dial.Configured,
 			Addr: l.addr, Start: l.start, LastActivity: l.route.lastActivity(l.start), Stats: l.route.Stats(),
+			Import: l.info.Import, Export: l.info.Export,
 		}
 	}
 	return list

@@ -16,8 +16,8 @@ type accounts struct {
 	pending []func()
 }
 
-// configured returns the accounts that opts asks for. Accounts that exist, in
-// a, stay the same and get their new configuration when it is applied. a may be
+// configured returns the accounts that opts asks for. Accounts that exist
+// stay the same and get their new configuration when it is applied. a are those in force, and may be
 // nil.
 func (a *accounts) configured(opts *options.Options, s *sharing) (*accounts, error) {
 	next := &accounts{byName: make(map[string]*account.Account)}
@@ -30,14 +30,11 @@ func (a *accounts) configured(opts *options.Options, s *sharing) (*accounts, err
 		if next.byName[cfg.Name] != nil {
 			continue // the system account, if it is configured
 		}
-		acc := account.NewWithClock(cfg.Name, s.clock)
-		if a != nil && a.byName[cfg.Name] != nil {
-			acc = a.byName[cfg.Name]
-		}
+		acc := s.population.get(cfg.Name)
 		var mapper *subject.Mapper
 		if len(cfg.Mappings) > 0 {
 			var err error
-			if mapper, err = subject.NewMapper(cfg.Mappings, ""); err != nil {
+			if mapper, err = subject.NewMapper(cfg.Mappings, opts.Cluster.Name); err != nil {
 				return nil, fmt.Errorf("account %q: %w", cfg.Name, err)
 			}
 		}

@@ -34,6 +34,7 @@ func (s *Server) Info() proto.Info { return *s.info.Load() }
 // ServerInfo names the server in events.
 func (s *Server) ServerInfo() event.ServerInfo {
 	opts := s.opts.Load()
+	name, _ := s.clusterName()
 	i := event.ServerInfo{
 		Name:         s.name,
 		Host:         opts.Host,
@@ -43,6 +44,7 @@ func (s *Server) ServerInfo() event.ServerInfo {
 		Tags:         opts.Tags,
 		Metadata:     opts.Metadata,
 		FeatureFlags: opts.Features(),
+		Cluster:      name,
 		Seq:          s.eventSeq.Add(1),
 		Time:         s.clock.Now().UTC(),
 	}

@@ -71,19 +71,11 @@ func (s *Server) open(opts *options.Options) error {
 	if err := s.startJetStream(opts); err != nil {
 		return err
 	}
-	if !opts.DontListen {
-		l, err := s.listen("tcp", net.JoinHostPort(opts.Host, strconv.Itoa(listenPort(opts.Port))))
-		if err != nil {
-			return fmt.Errorf("error listening on port %s: %w", net.JoinHostPort(opts.Host, strconv.Itoa(opts.Port)), err)
-		}
-		s.mu.Lock()
-		s.listener = l
-		s.mu.Unlock()
-		s.refreshInfo() // which now knows the port
-		s.log.Noticef("Listening for client connections on %s", l.Addr())
-		if opts.TLS != nil {
-			s.log.Noticef("TLS required for client connections")
-		}
+	if err := s.listenToClients(opts); err != nil {
+		return err
+	}
+	if err := s.openCluster(opts); err != nil {
+		return err
 	}
 	if err := s.writePidFile(opts.PidFile); err != nil {
 		return err
@@ -96,6 +88,26 @@ func (s *Server) open(opts *options.Options) error {
 	s.mu.Unlock()
 	if l != nil {
 		s.running.Go(func() { s.accept(l, auth.ConnStandard) })
+	}
+	return nil
+}
+
+// listenToClients opens their port. They are not taken yet.
+func (s *Server) listenToClients(opts *options.Options) error {
+	if opts.DontListen {
+		return nil
+	}
+	l, err := s.listen("tcp", net.JoinHostPort(opts.Host, strconv.Itoa(listenPort(opts.Port))))
+	if err != nil {
+		return fmt.Errorf("error listening on port %s: %w", net.JoinHostPort(opts.Host, strconv.Itoa(opts.Port)), err)
+	}
+	s.mu.Lock()
+	s.listener = l
+	s.mu.Unlock()
+	s.refreshInfo() // which now knows the port
+	s.log.Noticef("Listening for client connections on %s", l.Addr())
+	if opts.TLS != nil {
+		s.log.Noticef("TLS required for client connections")
 	}
 	return nil
 }

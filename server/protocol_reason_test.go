@@ -22,7 +22,7 @@ func (s *site) monitor(path string, answer any) {
 	transport := &http.Transport{DialContext: s.away.DialContext, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
 	c := http.Client{Transport: transport}
-	resp, err := c.Get("http://10.0.0.1:8222/" + path)
+	resp, err := c.Get("http://" + s.host.Name() + ":8222/" + path)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -30,8 +30,9 @@ import (
 
 // site is a server and the network that it is on.
 type site struct {
-	t   *testing.T
-	srv *server.Server
+	t    *testing.T
+	name string
+	srv  *server.Server
 	// host is the machine of the server, away another one.
 	host, away *memnet.Host
 	dir        string
@@ -52,7 +53,7 @@ func script(t *testing.T, config string, f func(s *site)) {
 // open starts a server. It must be closed before the bubble ends.
 func open(t *testing.T, config string) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir()}
+	s := &site{t: t, name: "test", dir: t.TempDir()}
 	network := memnet.New(memnet.Config{})
 	s.host, s.away = network.Host("10.0.0.1"), network.Host("10.0.0.2")
 	s.configure(config)
@@ -78,7 +79,7 @@ func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
 // configure writes the configuration file.
 func (s *site) configure(config string) {
 	s.t.Helper()
-	text := "server_name: test\n" + config + "\n"
+	text := "server_name: " + s.name + "\n" + config + "\n"
 	if err := os.WriteFile(s.path("conf"), []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -144,7 +145,7 @@ type peer struct {
 // deaf connects a peer that does not read.
 func (s *site) deaf() *peer {
 	s.t.Helper()
-	nc, err := s.away.Dial("tcp", "10.0.0.1:4222")
+	nc, err := s.away.Dial("tcp", s.host.Name()+":4222")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func (s *Server) Reload() error {
 	for _, c := range changes.List {
 		s.log.Noticef("Reloaded: %s", c)
 	}
-	s.afterReload(old, next, changes)
+	s.afterReload(old, next, changes, p)
 	s.log.Noticef("Reloaded server configuration (%s)", next.ConfigDigest)
 	return nil
 }
@@ -56,7 +56,7 @@ func (s *Server) isUp() bool {
 }
 
 // afterReload does what new settings mean for what is there already.
-func (s *Server) afterReload(old, next *options.Options, changes *options.Changes) {
+func (s *Server) afterReload(old, next *options.Options, changes *options.Changes, p *parts) {
 	for _, c := range s.allClients() {
 		switch {
 		case next.TLS != nil && !c.CheckTLS(next.TLS.CheckPinned):
@@ -66,6 +66,7 @@ func (s *Server) afterReload(old, next *options.Options, changes *options.Change
 		}
 	}
 	s.closeSurplus(next.MaxConn)
+	s.reloadCluster(p.routes)
 	if changes.Has(options.ReloadProfiling) && next.ProfPort != 0 {
 		setBlockRate(next.ProfBlockRate)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,10 +11,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nkeys"
+	"github.com/nats-io/nuid"
 
 	"github.com/nats-lite/nats-lite/internal/clock"
 	"github.com/nats-lite/nats-lite/server/auth"
 	"github.com/nats-lite/nats-lite/server/client"
+	"github.com/nats-lite/nats-lite/server/cluster"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/logging"
 	"github.com/nats-lite/nats-lite/server/monitor"
@@ -29,10 +32,17 @@ type Server struct {
 	clock    clock.Clock
 	log      *logging.Logger
 	listen   func(network, address string) (net.Listener, error)
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	counters client.Counters
 	eventSeq atomic.Uint64
 	monitor  *monitor.Monitor
 	services *system.Service
+	// population are all accounts, now and before.
+	population *population
+	// madeUpCluster is the name of a cluster that nobody has named.
+	madeUpCluster string
+	// cluster is nil if the server is to stay alone.
+	cluster atomic.Pointer[cluster.Cluster]
 	// jetStream is nil unless it runs.
 	jetStream atomic.Pointer[jetStream]
 
@@ -43,19 +53,21 @@ type Server struct {
 	accounts atomic.Pointer[accounts]
 	info     atomic.Pointer[proto.Info]
 
-	// reloading is held by the one reload under way.
-	reloading sync.Mutex
+	// reloading is held by the one reload under way, refreshing by who makes info anew.
+	reloading, refreshing sync.Mutex
 
-	mu        sync.Mutex
-	state     state
-	start     time.Time
-	loaded    time.Time
-	listener  net.Listener
-	web       []*monitor.Server
-	httpAddr  net.Addr
-	httpsAddr net.Addr
-	profAddr  net.Addr
-	clients   map[uint64]*client.Client
+	mu       sync.Mutex
+	state    state
+	start    time.Time
+	loaded   time.Time
+	listener net.Listener
+	// clusterAddr is where other servers are listened to, nil before that.
+	clusterAddr net.Addr
+	web         []*monitor.Server
+	httpAddr    net.Addr
+	httpsAddr   net.Addr
+	profAddr    net.Addr
+	clients     map[uint64]*client.Client
 	// opening are the clients that have not got to their first operation.
 	opening   map[uint64]*client.Client
 	lastID    uint64
@@ -92,12 +104,18 @@ func WithListen(f func(network, address string) (net.Listener, error)) Option {
 	return func(s *Server) { s.listen = f }
 }
 
+// WithDial has the server dial others by f.
+func WithDial(f func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return func(s *Server) { s.dial = f }
+}
+
 // New makes a server. It checks what can be checked without opening anything
 // but certificates. opts belongs to the server from now on.
 func New(opts *options.Options, more ...Option) (*Server, error) {
 	s := &Server{
 		clock:   clock.Real(),
 		listen:  net.Listen,
+		dial:    new(net.Dialer).DialContext,
 		clients: make(map[uint64]*client.Client),
 		opening: make(map[uint64]*client.Client),
 		stopped: make(chan struct{}),
@@ -107,6 +125,7 @@ func New(opts *options.Options, more ...Option) (*Server, error) {
 	for _, o := range more {
 		o(s)
 	}
+	s.population, s.madeUpCluster = newPopulation(s.clock), nuid.Next()
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
@@ -159,6 +178,8 @@ type parts struct {
 	settings *client.Settings
 	authn    *auth.Authenticator
 	accounts *accounts
+	// routes are nil if there is no cluster.
+	routes *cluster.Settings
 }
 
 // prepare makes the parts of opts, with what is to stay taken from those in
@@ -176,7 +197,11 @@ func (s *Server) prepare(opts *options.Options) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parts{settings, authn, accs}, nil
+	p := &parts{settings: settings, authn: authn, accounts: accs}
+	if opts.Cluster.Enabled() {
+		p.routes, err = s.clusterSettings(opts)
+	}
+	return p, err
 }
 
 // adopt puts parts into force.
@@ -195,6 +220,8 @@ func (s *Server) adopt(opts *options.Options, p *parts) {
 
 // refreshInfo makes the INFO that all clients share anew.
 func (s *Server) refreshInfo() {
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
 	opts := s.opts.Load()
 	host, port := s.advertised(opts)
 	i := &proto.Info{
@@ -217,10 +244,15 @@ func (s *Server) refreshInfo() {
 		i.TLSRequired, i.TLSAvailable = !opts.AllowNonTLS, opts.AllowNonTLS
 		i.TLSVerify = t.Verify || t.Map
 	}
-	if old := s.info.Load(); old != nil && old.LameDuck {
+	s.mu.Lock()
+	i.LameDuck = s.state >= lameDuck
+	s.mu.Unlock()
+	if old := s.info.Load(); old != nil && i.LameDuck {
 		// There is no listener any more to ask for its port.
-		i.Host, i.Port, i.LameDuck = old.Host, old.Port, true
+		i.Host, i.Port = old.Host, old.Port
 	}
+	i.Cluster, i.ClusterDynamic = s.clusterName()
+	i.ConnectURLs = s.connectURLs(opts, i.LameDuck)
 	s.info.Store(i)
 }
 

@@ -27,7 +27,8 @@ func (s *Server) endpoints() map[string]system.Endpoint {
 			}
 			return s.monitor.Connz(o)
 		}),
-		"SUBSZ": endpoint(func(o monitor.SubszOptions, _ string) (any, error) { return s.monitor.Subsz(o) }),
+		"ROUTEZ": endpoint(func(o monitor.RoutezOptions, _ string) (any, error) { return s.monitor.Routez(o) }),
+		"SUBSZ":  endpoint(func(o monitor.SubszOptions, _ string) (any, error) { return s.monitor.Subsz(o) }),
 		"HEALTHZ": endpoint(func(o monitor.HealthzOptions, _ string) (any, error) {
 			return s.monitor.Healthz(o), nil
 		}),
@@ -71,9 +72,9 @@ func (s *Server) statsz() *event.Statsz {
 		SlowConsumers:    n.SlowConsumers.Load(),
 		StaleConnections: n.Stale.Load(),
 		StalledClients:   n.Stalled.Load(),
-		ActiveServers:    1,
+		ActiveServers:    1 + s.numPeers(),
 	}
-	out.SentToClients, out.ReceivedFromClient = &out.Sent, &out.Received
+	s.addRouteStats(out)
 	if j := s.monitor.JetStreamStatsz(); j != nil {
 		out.JetStream = j
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/nats-io/nuid"
 
-	"github.com/nats-lite/nats-lite/internal/clock"
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/event"
 	"github.com/nats-lite/nats-lite/server/options"
@@ -14,12 +13,12 @@ import (
 
 // sharing is what accounts need to have something to do with each other.
 type sharing struct {
-	clock clock.Clock
+	population *population
 	// report publishes how requests to services went.
 	report func(in *account.Account, subject string, l *event.ServiceLatency)
 }
 
-func (s *Server) sharing() *sharing { return &sharing{s.clock, s.reportLatency} }
+func (s *Server) sharing() *sharing { return &sharing{s.population, s.reportLatency} }
 
 // share makes the imports of the accounts, to be applied later; before are the
 // accounts that are in force, nil if there are none.

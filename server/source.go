@@ -81,6 +81,7 @@ func (m source) Varz() *monitor.Varz {
 		}
 		v.Proxies.Trusted = append(v.Proxies.Trusted, monitor.Proxy{Key: key})
 	}
+	m.addCluster(v)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v.Start, v.ConfigLoadTime = s.start, s.loaded

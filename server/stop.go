@@ -43,6 +43,7 @@ func (s *Server) Shutdown() {
 		c.Shutdown(shutdownFlush)
 	}
 	s.awaitGone(clients)
+	s.closeCluster()
 	s.services.Close()
 	s.closeWeb()
 	s.running.Wait()
@@ -119,10 +120,10 @@ func (s *Server) LameDuckShutdown() {
 
 // announceLameDuck tells clients that the server is about to go.
 func (s *Server) announceLameDuck() {
-	i := *s.info.Load()
-	i.LameDuck = true
-	i.ConnectURLs = nil // which would be those of other servers
-	s.info.Store(&i)
+	s.refreshInfo()
+	if c := s.cluster.Load(); c != nil {
+		c.SetInfo(s.routeInfo())
+	}
 	for _, c := range s.allClients() {
 		c.SendInfo()
 	}

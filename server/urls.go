@@ -15,6 +15,13 @@ func (s *Server) Addr() net.Addr {
 	return s.listener.Addr()
 }
 
+// ClusterAddr is the address that other servers can connect to, nil if there is none.
+func (s *Server) ClusterAddr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clusterAddr
+}
+
 // MonitorAddr is the address of the HTTP monitoring port, nil if there is none.
 func (s *Server) MonitorAddr() net.Addr {
 	s.mu.Lock()
@@ -62,6 +69,7 @@ func hostPort(a net.Addr) (host string, port int) {
 type Ports struct {
 	NATS       []string `json:"nats,omitempty"`
 	Monitoring []string `json:"monitoring,omitempty"`
+	Cluster    []string `json:"cluster,omitempty"`
 	Profile    []string `json:"profile,omitempty"`
 }
 
@@ -74,6 +82,7 @@ func (s *Server) Ports() Ports {
 		p.NATS = urls(s.scheme(), s.listener.Addr())
 	}
 	p.Monitoring = append(urls("http", s.httpAddr), urls("https", s.httpsAddr)...)
+	p.Cluster = urls("nats", s.clusterAddr)
 	p.Profile = urls("http", s.profAddr)
 	return p
 }

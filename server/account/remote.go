@@ -300,6 +300,17 @@ func (f *Fanout) send(c *remoteCopy, m *Message, forwarded bool) {
 	f.prefix = c.target.Encoder.AppendHead(f.prefix[:0], h)
 	f.head = Head{}
 	f.stages.staged += c.stage.remote(f.prefix, m)
+	f.stages.awayMsgs++
+	f.stages.awayBytes += int64(m.Size())
+}
+
+// Away returns how many of the deliveries since it was last called were to other servers,
+// and the bytes in them.
+func (f *Fanout) Away() (msgs, bytes int64) {
+	s := f.stages
+	msgs, bytes = s.awayMsgs, s.awayBytes
+	s.awayMsgs, s.awayBytes = 0, 0
+	return msgs, bytes
 }
 
 // Arrive stages a message that another server sent for those that the routes name: all

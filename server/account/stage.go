@@ -15,6 +15,8 @@ type stages struct {
 	touched []*stage
 	// flushed counts flushes, and stages in them, since the last sweep.
 	flushed int
+	// awayMsgs and awayBytes are what went to other servers since Away was called.
+	awayMsgs, awayBytes int64
 }
 
 // find finds or makes the stage of a target.

@@ -73,6 +73,11 @@ func (c *Client) end() {
 	if n := c.counts; n.msgs > 0 {
 		c.inMsgs.Add(n.msgs)
 		c.inBytes.Add(n.bytes)
+		if c.fan != nil {
+			msgs, bytes := c.fan.Away() // which routes count
+			n.outMsgs -= msgs
+			n.outBytes -= bytes
+		}
 		total := c.host.Counters()
 		total.InMsgs.Add(n.msgs)
 		total.InBytes.Add(n.bytes)

@@ -105,7 +105,7 @@ type TraceLog struct {
 }
 
 // Counters are a server's totals over all clients, those that are gone
-// included.
+// included. Out are those to clients and inside the server, not to other servers.
 type Counters struct {
 	InMsgs, InBytes   atomic.Int64
 	OutMsgs, OutBytes atomic.Int64

@@ -50,6 +50,9 @@ type Cluster struct {
 	peers []mesh.Server
 	// opening are connections that are no routes yet.
 	opening map[net.Conn]struct{}
+	// totals are those of the routes that have ended, leaving their connections at the end.
+	totals  Totals
+	leaving []<-chan struct{}
 }
 
 // Env is what a Cluster has to do with. It does not change.
@@ -211,9 +214,13 @@ func (c *Cluster) Close() {
 		c.closing = true
 		for _, l := range c.links {
 			l.route.Close(conn.ServerShutdown, "")
+			c.leaving = append(c.leaving, l.route.conn.Done())
 		}
 	})
 	<-c.done
+	for _, gone := range c.leaving {
+		<-gone // what was queued is written, or there was no time
+	}
 }
 
 // Reconfigure puts other settings into force. Routes stay, unless the other ends would have to know

@@ -166,6 +166,7 @@ func (c *Cluster) heard(r *Route, info *proto.RouteInfo) {
 func (c *Cluster) ended(r *Route) {
 	c.mu.Lock()
 	delete(c.links, r.id)
+	c.totals.ended(r)
 	c.mu.Unlock()
 	c.env.Log.Debugf("%s has ended: %s", r, r.Reason())
 	if !c.closing {

@@ -203,7 +203,10 @@ func (r *Route) deliver() {
 		in.fan = acc.NewFanout(account.Config{Seed: in.seed})
 	}
 	f := in.fan.In(acc)
-	f.Arrive(f.Routes(op.Subject), m, in.queues, forwarded)
+	if n := f.Arrive(f.Routes(op.Subject), m, in.queues, forwarded); n > 0 {
+		in.delivered.Add(int64(n))
+		in.deliveredBytes.Add(int64(n * m.Size()))
+	}
 	if in.fan.Staged() > flushEarly {
 		in.fan.Flush()
 	}

@@ -221,6 +221,8 @@ type inbound struct {
 	// heard counts how often something was read, at is when it was last, in nanoseconds.
 	heard, at   atomic.Int64
 	msgs, bytes atomic.Int64
+	// delivered counts to how many here messages went, and deliveredBytes the bytes in those.
+	delivered, deliveredBytes atomic.Int64
 }
 
 // Stats are a route's counters.

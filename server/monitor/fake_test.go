@@ -15,6 +15,7 @@ type fakeSource struct {
 	subs     []Sub
 	stats    map[string]SubStats
 	problems []HealthProblem
+	routes   Routes
 
 	connFilter ConnFilter
 	subFilter  SubFilter
@@ -34,6 +35,8 @@ func (s *fakeSource) Conns(filter ConnFilter) []*Conn {
 	s.connFilter = filter
 	return slices.Clone(s.conns)
 }
+
+func (s *fakeSource) Routes() *Routes { return &s.routes }
 
 func (s *fakeSource) SubStats(account string) SubStats { return s.stats[account] }
 

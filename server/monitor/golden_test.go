@@ -62,6 +62,10 @@ func TestGolden(t *testing.T) {
 	everything.HTTPBasePath, everything.HTTPSPort = "/mon", 8443
 	everything.WriteTimeout = "retry"
 	everything.Connections, everything.TotalConnections, everything.Subscriptions = 1, 2, 3
+	everything.Cluster = ClusterVarz{
+		Name: "C", Addr: "0.0.0.0", Port: 6222, AuthTimeout: 2, URLs: []string{"h:6222"}, TLSTimeout: 3, TLSRequired: true, TLSVerify: true,
+		PoolSize: 3, WriteDeadline: 10 * time.Second, WriteTimeout: "retry", TLSCertNotAfter: epoch.AddDate(1, 0, 0).In(east),
+	}
 	everything.Routes, everything.Remotes, everything.Leafs = 4, 5, 6
 	everything.InMsgs, everything.InBytes, everything.InClientMsgs, everything.InClientBytes = 7, 8, 9, 10
 	everything.OutMsgs, everything.OutBytes, everything.OutClientMsgs, everything.OutClientBytes = 11, 12, 13, 14
@@ -94,6 +98,21 @@ func TestGolden(t *testing.T) {
 		{Code: 404, Area: HealthConsumer, Account: "A", Stream: "S", Consumer: "C", Error: "gone"},
 	}
 
+	meshed := src(minimal)
+	meshed.routes = Routes{
+		Import: &SubjectPermission{Allow: []string{"a.>"}}, Export: &SubjectPermission{Deny: []string{"b"}},
+		List: []*Route{
+			{
+				RID: 3, RemoteID: "NOTHER", RemoteName: "other", Solicited: true, Configured: true, IP: "10.0.0.3", Port: 6222,
+				Start: ago(26 * time.Hour).In(east), LastActivity: ago(2 * time.Second).In(east), RTT: 458 * time.Microsecond,
+				Import: &SubjectPermission{Allow: []string{}}, Export: &SubjectPermission{Deny: []string{"c"}},
+				PendingBytes: 1, InMsgs: 2, OutMsgs: 3, InBytes: 4, OutBytes: 5, NumSubs: 2, Account: "A",
+				Subs: subsOf(Sub{Account: "A", Subject: "foo", CID: 3}, Sub{Account: "A", Subject: "bar", Queue: "q", CID: 3}),
+			},
+			{RID: 4, RemoteID: "NTHIRD", RemoteName: "third", IP: "10.0.0.4", Port: 50000, Subs: subsOf(), Start: ago(time.Minute), LastActivity: ago(time.Minute)},
+		},
+	}
+
 	for _, test := range []struct {
 		file, url string
 		src       *fakeSource
@@ -105,6 +124,10 @@ func TestGolden(t *testing.T) {
 		{"connz_closed", "/connz?state=closed&subs=1", src(minimal), 200},
 		{"connz_auth_detail", "/connz?state=any&auth=1&subs=detail", src(minimal), 200},
 		{"connz_none", "/connz?cid=99", src(minimal), 200},
+		{"routez", "/routez", meshed, 200},
+		{"routez_list", "/routez?subs=1", meshed, 200},
+		{"routez_detail", "/routez?subs=detail", meshed, 200},
+		{"routez_none", "/routez", src(minimal), 200},
 		{"subsz", "/subsz", src(minimal), 200},
 		{"subsz_list", "/subsz?subs=1", src(minimal), 200},
 		{"subsz_unknown_account", "/subsz?subs=1&acc=none", src(minimal), 200},

@@ -28,6 +28,7 @@ func (m *Monitor) addEndpoints() {
 		{paths: []string{"/", ""}, serve: m.serveIndex},
 		{paths: []string{"/varz"}, title: "General", serve: m.serveVarz},
 		{paths: []string{"/connz"}, title: "Connections", serve: m.serveConnz},
+		{paths: []string{"/routez"}, title: "Routes", serve: m.serveRoutez},
 		{paths: []string{"/subsz", "/subscriptionsz"}, title: "Subscriptions", serve: m.serveSubsz},
 		{paths: []string{"/jsz"}, title: "JetStream", serve: m.serveJsz},
 		{paths: []string{"/healthz"}, title: "Health", serve: m.serveHealthz},
@@ -80,6 +81,10 @@ func (m *Monitor) serveVarz(w http.ResponseWriter, _ *http.Request) {
 
 func (m *Monitor) serveConnz(w http.ResponseWriter, r *http.Request) {
 	serveOptions(w, r, ConnzQuery, m.Connz)
+}
+
+func (m *Monitor) serveRoutez(w http.ResponseWriter, r *http.Request) {
+	serveOptions(w, r, RoutezQuery, m.Routez)
 }
 
 func (m *Monitor) serveSubsz(w http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,7 @@ func TestPaths(t *testing.T) {
 				"/varz?callback=f",
 			},
 			[]string{
-				"/varz/", "/Varz", "/x/varz", "//varz", "/routez", "/gatewayz", "/leafz", "/raftz", "/accountz", "/accstatz",
+				"/varz/", "/Varz", "/x/varz", "//varz", "/gatewayz", "/leafz", "/raftz", "/accountz", "/accstatz",
 				"/ipqueuesz", "/debug/pprof/", "/favicon.ico",
 			},
 		},
@@ -129,7 +129,7 @@ func TestIndexLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		links := regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(string(body), -1)
-		if len(links) != 7 {
+		if len(links) != 8 {
 			t.Errorf("base %q: %d links", base, len(links))
 		}
 		for _, link := range links {

@@ -52,6 +52,9 @@ type Source interface {
 	// in order to save work: a source may return more.
 	Conns(ConnFilter) []*Conn
 
+	// Routes returns the connections to other servers.
+	Routes() *Routes
+
 	// SubStats sums up the interest of an account, or of all accounts when it
 	// is "". An account that does not exist has none.
 	SubStats(account string) SubStats

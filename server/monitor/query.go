@@ -36,6 +36,13 @@ func ConnzQuery(values url.Values) (ConnzOptions, error) {
 	return opts, q.err
 }
 
+// RoutezQuery reads the options of routez from a query string.
+func RoutezQuery(values url.Values) (RoutezOptions, error) {
+	q := query{values: values}
+	subs, detail := q.subs()
+	return RoutezOptions{Subscriptions: subs, SubscriptionsDetail: detail}, q.err
+}
+
 // SubszQuery reads the options of subsz from a query string. They are not yet
 // checked against each other.
 func SubszQuery(values url.Values) (SubszOptions, error) {

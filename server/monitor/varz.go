@@ -39,7 +39,7 @@ type Varz struct {
 	MaxControlLine       int               `json:"max_control_line"`
 	MaxPayload           int               `json:"max_payload"`
 	MaxPending           int64             `json:"max_pending"`
-	Cluster              NoFeature         `json:"cluster"`
+	Cluster              ClusterVarz       `json:"cluster"`
 	Gateway              NoFeature         `json:"gateway"`
 	LeafNode             NoFeature         `json:"leaf"`
 	MQTT                 NoFeature         `json:"mqtt"`
@@ -87,6 +87,22 @@ type Varz struct {
 	TLSCertNotAfter      time.Time         `json:"tls_cert_not_after,omitzero"`
 }
 
+// ClusterVarz is how the server is part of a cluster; an empty one says that it is not.
+type ClusterVarz struct {
+	Name            string        `json:"name,omitempty"`
+	Addr            string        `json:"addr,omitempty"`
+	Port            int           `json:"cluster_port,omitempty"`
+	AuthTimeout     float64       `json:"auth_timeout,omitempty"` // seconds
+	URLs            []string      `json:"urls,omitempty"`
+	TLSTimeout      float64       `json:"tls_timeout,omitempty"` // seconds
+	TLSRequired     bool          `json:"tls_required,omitempty"`
+	TLSVerify       bool          `json:"tls_verify,omitempty"`
+	PoolSize        int           `json:"pool_size,omitempty"`
+	WriteDeadline   time.Duration `json:"write_deadline,omitempty"`
+	WriteTimeout    string        `json:"write_timeout,omitempty"`
+	TLSCertNotAfter time.Time     `json:"tls_cert_not_after,omitzero"`
+}
+
 // NoFeature stands for the block of a feature that the server does not have:
 // readers expect an object, and an empty one says that the feature is off.
 type NoFeature struct{}
@@ -128,6 +144,7 @@ func (m *Monitor) Varz() *Varz {
 	v.Start = v.Start.UTC()
 	v.ConfigLoadTime = v.ConfigLoadTime.UTC()
 	v.TLSCertNotAfter = v.TLSCertNotAfter.UTC()
+	v.Cluster.TLSCertNotAfter = v.Cluster.TLSCertNotAfter.UTC()
 	v.Now = now.UTC()
 	v.Uptime = formatUptime(now.Sub(v.Start))
 	v.Mem = usage.Mem

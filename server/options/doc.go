@@ -17,9 +17,9 @@
 //
 // Features that do not exist yet are rows of a table of their own
 // (unsupported.go). A key that asks for one of them stops the start: a server
-// that quietly did without would be worse than none. Where the settings of a
-// feature come first, as those of clusters, they are read in full and refused
-// there, after everything else that is wrong with them.
+// that quietly did without would be worse than none. Settings that exist and are not
+// carried out yet, or not together, are refused there, too, after everything else that is
+// wrong.
 //
 // # Words
 //

@@ -144,7 +144,7 @@ func (c *commandLine) testConfig() (*Invocation, error) {
 	if len(warnings) > 0 {
 		return nil, &ConfigError{Warnings: warnings}
 	}
-	if err := refuseClustering(o); err != nil {
+	if err := refuseTogether(o); err != nil {
 		return nil, err
 	}
 	return &Invocation{Action: TestConfig, Options: o}, nil

@@ -13,9 +13,6 @@ import (
 	"github.com/nats-lite/nats-lite/server/auth"
 )
 
-// noClustering is how a start ends that asks for other servers.
-const noClustering = `"cluster": clustering is not supported by this version of nats-lite`
-
 func clusterKeyTest(text string, want func(*Cluster)) keyTest {
 	return keyTest{"cluster { " + text + " }", func(o *Options) { want(&o.Cluster) }}
 }
@@ -294,19 +291,19 @@ func TestClusterFlags(t *testing.T) {
 	}
 }
 
-// A cluster that is right is refused nonetheless, for there is nothing yet that
-// would connect. What asks for none is not.
-func TestClusteringIsRefused(t *testing.T) {
+// What nothing can carry out yet is refused by its name, although it is right.
+func TestClusterKeysThatAreRefused(t *testing.T) {
+	const compression = `"compression" of "cluster": compression of routes is not supported by this version of nats-lite`
 	for text, want := range map[string]string{
-		"cluster {port: 6222}": noClustering,
-		"cluster {name: a}":    noClustering,
-		"server_name: a\njetstream {}\ncluster {name: a, port: -1, routes: [\"nats://h:1\"], accounts: [\"$SYS\", \"$G\"]}": noClustering,
-		"connect_error_reports: 5":    `"connect_error_reports": reporting of route errors is not supported by this version of nats-lite`,
-		"reconnect_error_reports: 5":  `"reconnect_error_reports": reporting of route errors is not supported by this version of nats-lite`,
-		"cluster {}":                  "",
-		"cluster {pool_size: 3}":      "",
-		"connect_error_reports: 3600": "",
-		"reconnect_error_reports: 1":  "",
+		"cluster {port: 6222}": "",
+		"cluster {name: a}":    "",
+		"server_name: a\njetstream {}\ncluster {name: a, port: -1}": `"jetstream" with "cluster": JetStream of several servers is not supported by this version of nats-lite`,
+		"jetstream {}\ncluster {name: a}":                           "",
+		"cluster {port: 1, compression: accept}":                    "",
+		"cluster {port: 1, compression: off}":                       "",
+		"cluster {port: 1, compression: on}":                        compression,
+		"cluster {port: 1, compression: s2_auto}":                   compression,
+		"connect_error_reports: 5":                                  "",
 	} {
 		got := ""
 		if err := parsed(t, text).Validate(); err != nil {

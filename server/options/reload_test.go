@@ -354,7 +354,7 @@ func TestReparse(t *testing.T) {
 	for text, want := range map[string]string{
 		"bogus: 1":                       path + `:1:0: unknown field "bogus"`,
 		"max_pending: 5":                 "max_payload (1048576) cannot be higher than max_pending (5)",
-		"cluster {port: 1}":              noClustering,
+		"cluster {port: 70000}":          "cluster port 70000 is not a port",
 		"no_auth_user: a\nhost: a\nx: 5": path + `:3:1: unknown field "x"`,
 	} {
 		write(text)

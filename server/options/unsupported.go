@@ -2,7 +2,6 @@ package options
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -48,17 +47,16 @@ var unsupportedKeys = []unsupportedKey{
 	},
 }
 
-// refuseClustering is the same for a feature whose settings are all there while
-// nothing acts on them yet. It is asked last, so that the mistakes in them show
+// refuseTogether is the same for settings that exist while nothing acts on them
+// yet, or not together. It is asked last, so that the mistakes in them show
 // as well.
-func refuseClustering(o *Options) error {
+func refuseTogether(o *Options) error {
+	c := &o.Cluster
 	switch {
-	case !reflect.DeepEqual(o.Cluster, newCluster()):
-		return fmt.Errorf("%q: %w", "cluster", errUnsupported("clustering"))
-	case o.ConnectErrorReports != DefaultConnectErrorReports:
-		return fmt.Errorf("%q: %w", "connect_error_reports", errUnsupported("reporting of route errors"))
-	case o.ReconnectErrorReports != DefaultReconnectErrorReports:
-		return fmt.Errorf("%q: %w", "reconnect_error_reports", errUnsupported("reporting of route errors"))
+	case c.Enabled() && o.JetStream.Enabled:
+		return fmt.Errorf("%q with %q: %w", "jetstream", "cluster", errUnsupported("JetStream of several servers"))
+	case c.Compression.Mode != CompressionAccept && c.Compression.Mode != CompressionOff:
+		return fmt.Errorf("%q of %q: %w", "compression", "cluster", errUnsupported("compression of routes"))
 	}
 	return nil
 }

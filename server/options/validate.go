@@ -33,7 +33,7 @@ func (o *Options) Validate() error {
 		checkSharing,
 		checkCluster,
 		checkJetStream,
-		refuseClustering,
+		refuseTogether,
 	} {
 		errs = append(errs, check(o))
 	}

@@ -232,6 +232,35 @@ func TestMeshTLS(t *testing.T) {
 	})
 }
 
+// Are routes compressed if they are to be, and again when that changes?
+func TestMeshCompression(t *testing.T) {
+	const config = "http_port: 8222\n"
+	mesh(t, 2, config+named("compression: on"), func(tw *town) {
+		check := func(want string) {
+			t.Helper()
+			time.Sleep(time.Second)
+			route := tw.sites[1].answer("routez")["routes"].([]any)[0].(map[string]any)
+			if route["compression"] != want {
+				t.Errorf("the mode is %v, want %v", route["compression"], want)
+			}
+			sub, pub := tw.sites[0].connect(), tw.sites[1].connect()
+			sub.sub("x 1")
+			pub.pub("x", strings.Repeat("x", 100_000))
+			sub.wantOnly("MSG x 1 100000\r\n" + strings.Repeat("x", 100_000) + "\r\n")
+			sub.close()
+			pub.close()
+		}
+		check("s2_fast")
+		tw.sites[0].reload(config + named("compression: {mode: s2_auto, rtt_thresholds: [10ms, 50ms]}"))
+		tw.sites[1].reload(config + named("compression: accept"))
+		tw.settle()
+		check("s2_auto")
+		tw.sites[0].reload(config + named("compression: off"))
+		tw.settle()
+		check("off")
+	})
+}
+
 // What a client finds at the port of routes is clear.
 func TestMeshClientOnRoutePort(t *testing.T) {
 	mesh(t, 1, named(""), func(tw *town) {

@@ -73,6 +73,7 @@ func (s *Server) clusterSettings(opts *options.Options) (*cluster.Settings, erro
 			RetryWrites:   c.WriteTimeout == options.WriteTimeoutRetry,
 			Clock:         s.clock,
 		},
+		Compression: cluster.Compression(c.Compression.Mode.String()), Thresholds: c.Compression.RTTThresholds,
 		MaxControlLine: opts.MaxControlLine, MaxPayload: max(opts.MaxPayload, routePayload),
 		PingInterval: ping, PingMax: unanswered,
 	}

@@ -50,7 +50,7 @@ func routeOf(r *cluster.Status) *monitor.Route {
 		Start: r.Start, LastActivity: r.LastActivity, RTT: r.Stats.RTT,
 		Import: theirs(r.Import), Export: theirs(r.Export), PendingBytes: r.Stats.Pending,
 		InMsgs: r.Stats.InMsgs, InBytes: r.Stats.InBytes, OutMsgs: r.Stats.Msgs, OutBytes: r.Stats.Bytes,
-		NumSubs: r.Stats.Theirs, Account: r.Account,
+		NumSubs: r.Stats.Theirs, Account: r.Account, Compression: string(r.Compression),
 	}
 	if host, port, err := net.SplitHostPort(r.Addr.String()); err == nil {
 		out.IP = host

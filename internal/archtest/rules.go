@@ -125,8 +125,8 @@ var modules = []Dependency{
 		Why: "whether simulated histories are linearizable is for an independent judge to say; no package but tests imports it",
 	},
 	{
-		Module: "github.com/klauspost/compress", By: []string{"server/event", "server/jetstream/archive", "server/jetstream/store/file"},
-		Why: "S2 is the compression that NATS clients ask for and that backups and stored blocks use; the standard library has none",
+		Module: "github.com/klauspost/compress", By: []string{"server/cluster", "server/event", "server/jetstream/archive", "server/jetstream/store/file"},
+		Why: "S2 is the compression that NATS clients ask for and that routes, backups and stored blocks use; the standard library has none",
 	},
 	{
 		Module: "github.com/nats-io/nkeys", By: []string{"server", "server/auth"},

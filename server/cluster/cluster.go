@@ -82,6 +82,10 @@ type Settings struct {
 	Timeout time.Duration
 	// Import is what this server asks others for, Export what they may ask it for.
 	Import, Export *Gate
+	// Compression is what this server says of it. Thresholds are the round trips up to which
+	// CompressionAuto does nothing, is fast, and better; beyond them it is best.
+	Compression Compression
+	Thresholds  []time.Duration
 	// TLS is nil if there is none.
 	TLS *TLS
 	// Routes are dialled until they answer, others Retries times more than once, with
@@ -247,7 +251,7 @@ func (c *Cluster) Reconfigure(s *Settings) {
 
 // sameTerms tells whether the ends of a route can rely on the same with either of the settings.
 func sameTerms(a, b *Settings) bool {
-	return reflect.DeepEqual(a.Self, b.Self) && a.Username == b.Username && a.Password == b.Password && (a.TLS == nil) == (b.TLS == nil) &&
+	return reflect.DeepEqual(a.Self, b.Self) && a.Compression == b.Compression && reflect.DeepEqual(a.Thresholds, b.Thresholds) && a.Username == b.Username && a.Password == b.Password && (a.TLS == nil) == (b.TLS == nil) &&
 		reflect.DeepEqual(a.Import.permission(), b.Import.permission()) && reflect.DeepEqual(a.Export.permission(), b.Export.permission())
 }
 
@@ -274,6 +278,7 @@ func (c *Cluster) handshake() *Handshake {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	info := c.info
+	info.Compression = string(c.settings.Compression)
 	info.Import, info.Export = c.settings.Import.permission(), c.settings.Export.permission()
 	return &Handshake{
 		Self: c.self, Info: info, Username: c.settings.Username, Password: c.settings.Password,

@@ -17,10 +17,14 @@ func (c *Cluster) admit(s *Settings, nc net.Conn, m *Meeting) {
 		_ = nc.Close() // what they have said does not hold any more
 		return
 	}
+	addr := nc.RemoteAddr()
+	if mode := agree(s.Compression, Compression(m.Info.Compression)); mode != CompressionOff {
+		nc, m.Rest = squeeze(nc, mode, s.Thresholds, m.Rest), nil
+	}
 	c.lastLink++
 	m.Link = c.lastLink
 	l := &link{
-		route: NewRoute(nc, m.Link, m, s.routeConfig(c)), dial: m.Dialled, start: c.env.Clock.Now(), addr: nc.RemoteAddr(), info: m.Info,
+		route: NewRoute(nc, m.Link, m, s.routeConfig(c)), dial: m.Dialled, start: c.env.Clock.Now(), addr: addr, info: m.Info,
 	}
 	c.mu.Lock()
 	c.links[m.Link] = l

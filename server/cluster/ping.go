@@ -24,12 +24,15 @@ type pings struct {
 	rtt  time.Duration
 }
 
+// firstPing is when the other end is asked first, so that one soon knows how far it is.
+const firstPing = 2 * time.Second
+
 func (r *Route) startPings() {
 	p := &r.pings
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.ended {
-		p.timer = r.cfg.Clock.AfterFunc(r.cfg.PingInterval, r.pingTick)
+		p.timer = r.cfg.Clock.AfterFunc(min(firstPing, r.cfg.PingInterval), r.pingTick)
 	}
 }
 
@@ -104,9 +107,13 @@ func (r *Route) pong() {
 	now := r.cfg.Clock.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.sent.IsZero() {
-		p.rtt = max(now.Sub(p.sent), 1)
-		p.sent = time.Time{}
+	if p.sent.IsZero() {
+		return
+	}
+	p.rtt = max(now.Sub(p.sent), 1)
+	p.sent = time.Time{}
+	if r.squeezed != nil {
+		r.squeezed.adapt(p.rtt)
 	}
 }
 

@@ -25,9 +25,11 @@ type Route struct {
 
 	conn   *conn.Conn
 	target account.Target
-	in     inbound
-	out    outbound
-	pings  pings
+	// squeezed is nil if nothing is compressed.
+	squeezed *squeezed
+	in       inbound
+	out      outbound
+	pings    pings
 	// ended is closed when the connection is.
 	ended chan struct{}
 
@@ -93,6 +95,7 @@ func NewRoute(nc net.Conn, id mesh.LinkID, m *Meeting, cfg *Config) *Route {
 		theirs: make(map[interestKey]*interest),
 	}
 	r.conn = conn.New(nc, r, cfg.Conn)
+	r.squeezed, _ = nc.(*squeezed)
 	r.target.ID, r.target.Receiver, r.target.Encoder = uint64(id), r, r
 	r.in.parser = proto.PeerParser{
 		MaxControlLine: cfg.MaxControlLine * proto.PeerControlLine,

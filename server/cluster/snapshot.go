@@ -27,6 +27,8 @@ type Status struct {
 	Stats               Stats
 	// Import and Export are the other end's, nil for everything.
 	Import, Export *proto.SubjectPermission
+	// Compression is what is done with what is sent.
+	Compression Compression
 
 	route *Route
 }
@@ -42,8 +44,13 @@ func (c *Cluster) Routes() []Status {
 	slices.SortFunc(links, func(a, b link) int { return cmp.Compare(a.route.id, b.route.id) })
 	list := make([]Status, len(links))
 	for i, l := range links {
+		mode := CompressionOff
+		if z := l.route.squeezed; z != nil {
+			mode = z.mode
+		}
 		list[i] = Status{
-			ID: l.route.id, Peer: l.route.peer, Account: l.route.slot.Account,
+			Compression: mode,
+			ID:          l.route.id, Peer: l.route.peer, Account: l.route.slot.Account,
 			Solicited: l.dial != nil, Configured: l.dial != nil && l.dial.Configured,
 			Addr: l.addr, Start: l.start, LastActivity: l.route.lastActivity(l.start), Stats: l.route.Stats(),
 			Import: l.info.Import, Export: l.info.Export, route: l.route,

@@ -106,7 +106,7 @@ func TestGolden(t *testing.T) {
 				RID: 3, RemoteID: "NOTHER", RemoteName: "other", Solicited: true, Configured: true, IP: "10.0.0.3", Port: 6222,
 				Start: ago(26 * time.Hour).In(east), LastActivity: ago(2 * time.Second).In(east), RTT: 458 * time.Microsecond,
 				Import: &SubjectPermission{Allow: []string{}}, Export: &SubjectPermission{Deny: []string{"c"}},
-				PendingBytes: 1, InMsgs: 2, OutMsgs: 3, InBytes: 4, OutBytes: 5, NumSubs: 2, Account: "A",
+				PendingBytes: 1, InMsgs: 2, OutMsgs: 3, InBytes: 4, OutBytes: 5, NumSubs: 2, Account: "A", Compression: "s2_fast",
 				Subs: subsOf(Sub{Account: "A", Subject: "foo", CID: 3}, Sub{Account: "A", Subject: "bar", Queue: "q", CID: 3}),
 			},
 			{RID: 4, RemoteID: "NTHIRD", RemoteName: "third", IP: "10.0.0.4", Port: 50000, Subs: subsOf(), Start: ago(time.Minute), LastActivity: ago(time.Minute)},

@@ -56,6 +56,8 @@ type Route struct {
 	Subs func() []Sub
 	// Account is the one that the route is for, if it is for one.
 	Account string
+	// Compression is the mode in which this server sends.
+	Compression string
 }
 
 type routeAnswer struct {
@@ -82,6 +84,7 @@ type routeAnswer struct {
 	Subs         []string           `json:"subscriptions_list,omitempty"`
 	SubsDetail   []Sub              `json:"subscriptions_list_detail,omitempty"`
 	Account      string             `json:"account,omitempty"`
+	Compression  string             `json:"compression,omitempty"`
 }
 
 // Routez tells of the connections to other servers.
@@ -99,6 +102,7 @@ func (m *Monitor) Routez(opts RoutezOptions) (*Routez, error) {
 			Uptime: formatUptime(now.Sub(r.Start)), Idle: formatUptime(now.Sub(r.LastActivity)),
 			Import: r.Import, Export: r.Export, Pending: r.PendingBytes,
 			InMsgs: r.InMsgs, OutMsgs: r.OutMsgs, InBytes: r.InBytes, OutBytes: r.OutBytes, NumSubs: r.NumSubs, Account: r.Account,
+			Compression: r.Compression,
 		}
 		if r.RTT > 0 {
 			a.RTT = r.RTT.String()

@@ -293,16 +293,12 @@ func TestClusterFlags(t *testing.T) {
 
 // What nothing can carry out yet is refused by its name, although it is right.
 func TestClusterKeysThatAreRefused(t *testing.T) {
-	const compression = `"compression" of "cluster": compression of routes is not supported by this version of nats-lite`
 	for text, want := range map[string]string{
 		"cluster {port: 6222}": "",
 		"cluster {name: a}":    "",
 		"server_name: a\njetstream {}\ncluster {name: a, port: -1}": `"jetstream" with "cluster": JetStream of several servers is not supported by this version of nats-lite`,
 		"jetstream {}\ncluster {name: a}":                           "",
-		"cluster {port: 1, compression: accept}":                    "",
-		"cluster {port: 1, compression: off}":                       "",
-		"cluster {port: 1, compression: on}":                        compression,
-		"cluster {port: 1, compression: s2_auto}":                   compression,
+		"cluster {port: 1, compression: s2_auto}":                   "",
 		"connect_error_reports: 5":                                  "",
 	} {
 		got := ""

@@ -51,12 +51,8 @@ var unsupportedKeys = []unsupportedKey{
 // yet, or not together. It is asked last, so that the mistakes in them show
 // as well.
 func refuseTogether(o *Options) error {
-	c := &o.Cluster
-	switch {
-	case c.Enabled() && o.JetStream.Enabled:
+	if o.Cluster.Enabled() && o.JetStream.Enabled {
 		return fmt.Errorf("%q with %q: %w", "jetstream", "cluster", errUnsupported("JetStream of several servers"))
-	case c.Compression.Mode != CompressionAccept && c.Compression.Mode != CompressionOff:
-		return fmt.Errorf("%q of %q: %w", "compression", "cluster", errUnsupported("compression of routes"))
 	}
 	return nil
 }

@@ -63,7 +63,11 @@ func TestMemberComesBack(t *testing.T) {
 		}
 		// The process dies, and its machine is silent until another one is there.
 		w.net.Host("b").Pause()
+		begin := time.Now()
 		ms[1].stop()
+		if took := time.Since(begin); took > 2*lastWords {
+			t.Errorf("to take leave of those who do not answer took %v", took)
+		}
 		w.net.Host("b").Crash()
 		w.net.Host("b").Resume()
 		ms[1].start()

@@ -81,9 +81,10 @@ func newServer(b *testing.B, id raft.NodeID, dir string) *server {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.tcp, err = transport.New(transport.Config{Self: id, Incarnation: s.log.Incarnation(), Cluster: "bench", Receive: func(from raft.NodeID, class host.Class, frame []byte) {
-		s.host.Receive(from, class, frame)
-	}})
+	s.tcp, err = transport.New(transport.Config{
+		Self: id, Incarnation: s.log.Incarnation(), Cluster: "bench", Dial: new(net.Dialer).DialContext,
+		Receive: func(from raft.NodeID, class host.Class, frame []byte) { s.host.Receive(from, class, frame) },
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -100,11 +101,25 @@ func newServer(b *testing.B, id raft.NodeID, dir string) *server {
 func (s *server) start() {
 	s.log.Start()
 	s.host.Start()
-	go func() { _ = s.tcp.Serve(s.l) }() // ends with Stop, which has no errors to tell
+	go func() {
+		for {
+			conn, err := s.l.Accept()
+			if err != nil {
+				return // the listener is closed
+			}
+			s.tcp.Accept(conn, nil)
+		}
+	}()
+}
+
+// silence takes the server off the network without a word.
+func (s *server) silence() {
+	s.l.Close()
+	s.tcp.Stop()
 }
 
 func (s *server) stop() {
-	s.tcp.Stop()
+	s.silence()
 	s.host.Stop()
 	_ = s.log.Close() // it is thrown away
 }
@@ -278,7 +293,7 @@ func BenchmarkIdle(b *testing.B) {
 			}
 		}
 		dead := servers[2]
-		dead.tcp.Stop() // it falls silent, and does not say goodbye
+		dead.silence()
 		took := await(b, time.Minute, func() bool {
 			n := 0
 			for _, g := range orphans {

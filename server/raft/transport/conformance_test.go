@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"sync"
 	"testing"
@@ -48,12 +49,35 @@ type tcpNetwork struct {
 	t      *testing.T
 	net    *memnet.Network
 	limits Limits
-	nodes  map[raft.NodeID]*TCP
+}
+
+// listening is a TCP with a listener that hands connections to it.
+type listening struct {
+	*TCP
+	l net.Listener
+}
+
+func listen(tr *TCP, l net.Listener) *listening {
+	tr.wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			tr.Accept(conn, nil)
+		}
+	})
+	return &listening{tr, l}
+}
+
+func (l *listening) Stop() {
+	l.l.Close()
+	l.TCP.Stop()
 }
 
 func newTCPNetwork(t *testing.T, limits Limits) *tcpNetwork {
 	return &tcpNetwork{
-		t: t, limits: limits, nodes: make(map[raft.NodeID]*TCP),
+		t: t, limits: limits,
 		net: memnet.New(memnet.Config{Seed: 1, Link: memnet.Link{Latency: 2 * time.Millisecond, Jitter: time.Millisecond}}),
 	}
 }
@@ -81,7 +105,7 @@ func (n *tcpNetwork) start(id raft.NodeID, receive ReceiveFunc) node {
 	return n.startConfig(n.config(id, receive))
 }
 
-func (n *tcpNetwork) startConfig(c Config) *TCP {
+func (n *tcpNetwork) startConfig(c Config) *listening {
 	n.t.Helper()
 	tr, err := New(c)
 	if err != nil {
@@ -91,14 +115,8 @@ func (n *tcpNetwork) startConfig(c Config) *TCP {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	go func() {
-		if err := tr.Serve(l); err != nil {
-			n.t.Errorf("Serve: %v", err)
-		}
-	}()
 	tr.Update(addrs())
-	n.nodes[c.Self] = tr
-	return tr
+	return listen(tr, l)
 }
 
 func (n *tcpNetwork) cut(a, b raft.NodeID) {

@@ -46,5 +46,6 @@
 //
 // The handshake keeps mistakes apart: another cluster, another node under the
 // expected address, another protocol. It proves nothing. Who may connect is for
-// the listener to decide (TLS, cluster credentials) that hands connections in.
+// those to decide (TLS, cluster credentials) who accept connections and hand them
+// to [TCP.Accept].
 package transport

@@ -13,9 +13,11 @@ import (
 )
 
 // Magic is what a connection of this protocol begins with, in both directions.
-// Its first byte is in no text protocol, so that a port can tell it from others
-// by looking at that.
 const Magic = "\x8eNLRAFT\n"
+
+// FirstByte is that of Magic. No text protocol has it, so that it tells a connection
+// of this protocol from others that come to the same port.
+const FirstByte byte = 0x8e
 
 // Version is that of the protocol, the only one there is.
 const Version = 1

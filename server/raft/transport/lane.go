@@ -167,7 +167,7 @@ func (l *lane) session() (lived time.Duration, err error) {
 		}
 		return 0, err
 	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, func() { hangUp(conn) })()
 
 	begun := l.t.config.Clock.Now()
 	l.connects.Add(1)
@@ -196,13 +196,13 @@ func (l *lane) connect(ctx context.Context, addr string) (net.Conn, reply, error
 	if err != nil {
 		return nil, reply{}, err
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { hangUp(conn) })
 	r, err := l.greet(conn)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		conn.Close()
+		hangUp(conn)
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("no answer to the handshake within %v", l.t.config.Timing.Connect)
 		}

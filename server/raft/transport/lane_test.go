@@ -30,7 +30,7 @@ func TestCrashAndReconnect(t *testing.T) {
 			t.Error("a frame is queued for a node that refuses connections")
 		}
 		log.want(t, "cannot connect", "refused")
-		two = n.start(2, got.receive).(*TCP)
+		two = n.start(2, got.receive).(*listening)
 		defer two.Stop()
 		got.clear()
 		time.Sleep(100 * time.Millisecond)
@@ -84,7 +84,7 @@ func TestWaitingFramesGoWithTheirConnection(t *testing.T) {
 
 // What is taken from the queue in the moment that the session ends.
 func TestFramesTakenTooLateCountAsDropped(t *testing.T) {
-	tr, err := New(Config{Self: 1, Receive: nobody})
+	tr, err := New(Config{Self: 1, Receive: nobody, Dial: new(net.Dialer).DialContext})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,8 @@ func TestPeersChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go two.Serve(l)
+		listen(two.TCP, l)
+		defer l.Close()
 		one.Update(map[raft.NodeID]string{1: "self", 2: "moved:7000"})
 		time.Sleep(50 * time.Millisecond)
 		log.want(t, "lost the connection to node 2 (normal)", "no longer its address")

@@ -55,7 +55,7 @@ func (s *session) fail(err error) {
 	s.end.Do(func() {
 		s.cause = err
 		s.ended.Store(true)
-		s.conn.Close()
+		hangUp(s.conn)
 		s.lane.queue.stir()
 	})
 }

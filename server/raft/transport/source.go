@@ -1,9 +1,11 @@
 package transport
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"slices"
@@ -65,6 +67,7 @@ type inbound struct {
 	t     *TCP
 	inlet *inlet
 	conn  net.Conn
+	src   io.Reader // what conn brings, and has brought before it was taken over
 	from  raft.NodeID
 	class host.Class
 
@@ -85,59 +88,20 @@ var (
 	errStopped  = errors.New("the transport is stopped")
 )
 
-// Serve accepts connections until the listener fails or Stop is called, which
-// closes it. It returns nil after Stop.
-func (t *TCP) Serve(l net.Listener) error {
+// Accept takes over a connection that somebody else has accepted, after TLS if there
+// is any. read is what has been read of it already, to look at its FirstByte; it
+// must not be changed any more. Accept returns at once.
+func (t *TCP) Accept(conn net.Conn, read []byte) {
 	t.mu.Lock()
 	if t.stopped {
 		t.mu.Unlock()
-		l.Close()
-		return nil
-	}
-	t.listeners[l] = struct{}{}
-	t.mu.Unlock()
-	defer func() {
-		t.mu.Lock()
-		delete(t.listeners, l)
-		t.mu.Unlock()
-	}()
-	for {
-		conn, err := l.Accept()
-		if err == nil {
-			t.ServeConn(conn)
-			continue
-		}
-		if t.ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		// As when there are no descriptors left: others may be given back.
-		t.config.Logf("cannot accept connections: %v", err)
-		pause := t.config.Clock.NewTimer(t.config.Timing.BackoffMax)
-		select {
-		case <-pause.C():
-		case <-t.ctx.Done():
-			pause.Stop()
-			return nil
-		}
-	}
-}
-
-// ServeConn takes over an accepted connection, of which nothing has been read
-// since the dialling end began with Magic. It returns at once.
-func (t *TCP) ServeConn(conn net.Conn) {
-	t.mu.Lock()
-	if t.stopped {
-		t.mu.Unlock()
-		conn.Close()
+		hangUp(conn)
 		return
 	}
 	if len(t.strangers) >= t.config.Limits.MaxHandshakes {
 		t.refused++
 		t.mu.Unlock()
-		conn.Close()
+		hangUp(conn)
 		return
 	}
 	t.strangers[conn] = struct{}{}
@@ -145,18 +109,19 @@ func (t *TCP) ServeConn(conn net.Conn) {
 	t.mu.Unlock()
 	go func() {
 		defer t.wg.Done()
-		t.serve(conn)
+		defer hangUp(conn)
+		t.serve(conn, io.MultiReader(bytes.NewReader(read), conn))
 	}()
 }
 
-func (t *TCP) serve(conn net.Conn) {
-	defer conn.Close()
-	h, err := t.receiveHello(conn)
+// serve serves a connection of which src are the bytes, until it has ended.
+func (t *TCP) serve(conn net.Conn, src io.Reader) {
+	h, err := t.receiveHello(conn, src)
 	if err != nil {
 		t.refuse(conn, err)
 		return
 	}
-	in, err := t.admit(conn, h)
+	in, err := t.admit(conn, src, h)
 	if err != nil {
 		t.refuse(conn, err)
 		return
@@ -173,11 +138,11 @@ func (t *TCP) serve(conn net.Conn) {
 
 // receiveHello is the first half of the handshake. A RefusedError is what the
 // other end is to be told.
-func (t *TCP) receiveHello(conn net.Conn) (hello, error) {
+func (t *TCP) receiveHello(conn net.Conn, src io.Reader) (hello, error) {
 	if err := conn.SetDeadline(deadline(t.config.Timing.Connect)); err != nil {
 		return hello{}, err
 	}
-	body, err := readHandshake(conn)
+	body, err := readHandshake(src)
 	if version := versionError(0); errors.As(err, &version) {
 		return hello{}, &RefusedError{Reason: RefusedVersion, Text: version.Error()}
 	} else if err != nil {
@@ -219,12 +184,12 @@ func (t *TCP) refuse(conn net.Conn, err error) {
 
 // admit makes a connection the current one of its inlet, in the place of an
 // older one.
-func (t *TCP) admit(conn net.Conn, h hello) (*inbound, error) {
+func (t *TCP) admit(conn net.Conn, src io.Reader, h hello) (*inbound, error) {
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
 	in := &inbound{
-		t: t, conn: conn, from: h.From, class: h.Class,
+		t: t, conn: conn, src: src, from: h.From, class: h.Class,
 		pinged: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 	t.mu.Lock()
@@ -286,7 +251,7 @@ func (in *inbound) fail(err error) {
 	in.end.Do(func() {
 		in.cause = err
 		close(in.gone)
-		in.conn.Close()
+		hangUp(in.conn)
 	})
 }
 
@@ -336,9 +301,9 @@ func (in *inbound) read() error {
 	}
 }
 
-// Read reads from the connection and counts.
+// Read reads what the connection brings and counts.
 func (in *inbound) Read(p []byte) (int, error) {
-	n, err := in.conn.Read(p)
+	n, err := in.src.Read(p)
 	in.received.Add(uint64(n))
 	in.inlet.received.Add(uint64(n))
 	in.inlet.reads.Add(1)

@@ -5,8 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,11 +87,12 @@ type Config struct {
 	// Cluster is the name that all nodes have in common, at most MaxCluster
 	// bytes. Others are refused.
 	Cluster string
-	// Receive gets what arrives. Nothing does before Serve or ServeConn.
+	// Receive gets what arrives. Nothing does before Accept.
 	Receive ReceiveFunc
 	// Dial connects to the address of a peer, up to where the handshake of this
-	// package begins, hence with TLS if there is any; network is "tcp". It must
-	// give up when ctx is done. The default is that of package net.
+	// package begins: if the servers speak TLS with each other, that has been
+	// done, and the certificate verified, when it returns. network is "tcp". It
+	// must give up when ctx is done.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Logf is told when connections are made, lost and refused, with whatever
 	// is to blame. It must not block. The default is silence.
@@ -105,8 +107,9 @@ type Config struct {
 	Timing Timing
 }
 
-// TCP is a transport over connections that stream bytes. All methods may be
-// called from several goroutines.
+// TCP is a transport over connections that stream bytes. It listens nowhere: the
+// connections of others are handed to it. All methods may be called from several
+// goroutines.
 type TCP struct {
 	config Config
 	// ctx ends with Stop.
@@ -119,8 +122,6 @@ type TCP struct {
 
 	mu      sync.Mutex // also for replacing peers
 	stopped bool
-	// listeners are those in Serve.
-	listeners map[net.Listener]struct{}
 	// strangers are the accepted connections in their handshake.
 	strangers map[net.Conn]struct{}
 	// sources are by those who have connected, ever.
@@ -144,13 +145,12 @@ func New(c Config) (*TCP, error) {
 		return nil, errors.New("raft transport: node 0 is nobody")
 	case c.Receive == nil:
 		return nil, errors.New("raft transport: nobody receives")
+	case c.Dial == nil:
+		return nil, errors.New("raft transport: nobody dials")
 	case len(c.Cluster) > MaxCluster:
 		return nil, fmt.Errorf("raft transport: the name of the cluster has %d bytes, more than %d", len(c.Cluster), MaxCluster)
 	case c.Limits.MaxFrame < 0 || c.Limits.MaxFrame > 1<<30:
 		return nil, fmt.Errorf("raft transport: frames of %d bytes", c.Limits.MaxFrame)
-	}
-	if c.Dial == nil {
-		c.Dial = new(net.Dialer).DialContext
 	}
 	if c.Logf == nil {
 		c.Logf = func(string, ...any) {}
@@ -160,7 +160,6 @@ func New(c Config) (*TCP, error) {
 	}
 	t := &TCP{
 		config:    c,
-		listeners: make(map[net.Listener]struct{}),
 		strangers: make(map[net.Conn]struct{}),
 		sources:   make(map[raft.NodeID]*source),
 	}
@@ -229,18 +228,12 @@ func (t *TCP) Stop() {
 	t.mu.Lock()
 	t.stopped = true // from here on nothing is added
 	t.cancel()
-	var open []io.Closer
-	for l := range t.listeners {
-		open = append(open, l)
-	}
-	for c := range t.strangers {
-		open = append(open, c)
-	}
+	strangers := slices.Collect(maps.Keys(t.strangers))
 	peers := t.peers.Swap(&map[raft.NodeID]*peer{})
 	t.mu.Unlock()
 
-	for _, c := range open {
-		c.Close()
+	for _, c := range strangers {
+		hangUp(c)
 	}
 	for _, p := range *peers {
 		p.stop()
@@ -255,3 +248,12 @@ func (t *TCP) Stop() {
 
 // deadline is for connections, whose deadlines are on the machine's clock.
 func deadline(d time.Duration) time.Time { return time.Now().Add(d) }
+
+// hangUp closes a connection, and does not wait. The end of TLS is left out, which
+// would be said to a peer that may not read; who is told what has its own end.
+func hangUp(conn net.Conn) {
+	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secured.NetConn()
+	}
+	_ = conn.Close() // it has gone, whatever the error
+}

@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/memnet"
+	"github.com/nats-lite/nats-lite/internal/testcert"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 )
@@ -51,7 +53,7 @@ func (j *journal) want(t *testing.T, texts ...string) {
 }
 
 // pair starts nodes 1 and 2 and has them connected, with one frame sent.
-func pair(t *testing.T, limits Limits) (n *tcpNetwork, one, two *TCP, got *inbox, log *journal) {
+func pair(t *testing.T, limits Limits) (n *tcpNetwork, one, two *listening, got *inbox, log *journal) {
 	n, got, log = newTCPNetwork(t, limits), newInbox(), &journal{}
 	c := n.config(1, got.receive)
 	c.Logf = log.printf
@@ -67,7 +69,7 @@ func pair(t *testing.T, limits Limits) (n *tcpNetwork, one, two *TCP, got *inbox
 	return n, one, two, got, log
 }
 
-func statsOf(tr *TCP, id raft.NodeID) PeerStats {
+func statsOf(tr interface{ Stats() []PeerStats }, id raft.NodeID) PeerStats {
 	for _, s := range tr.Stats() {
 		if s.Node == id {
 			return s
@@ -363,7 +365,7 @@ func TestBadInputEndsTheConnection(t *testing.T) {
 func TestBoundsOnStrangersAndNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTCPNetwork(t, Limits{MaxHandshakes: 3, MaxNodes: 2})
-		two := n.start(2, nobody).(*TCP)
+		two := n.start(2, nobody).(*listening)
 		defer two.Stop()
 		closed := 0
 		for range 5 {
@@ -409,60 +411,136 @@ func TestBoundsOnStrangersAndNodes(t *testing.T) {
 	})
 }
 
-// flakyListener fails a few times.
-type flakyListener struct {
-	net.Listener
-	failures int
-}
-
-func (l *flakyListener) Accept() (net.Conn, error) {
-	if l.failures > 0 {
-		l.failures--
-		return nil, errors.New("too many open files")
+// Whoever shares the port has read something already, and perhaps more than the
+// hello.
+func TestAcceptWithWhatWasRead(t *testing.T) {
+	h := hello{From: 3, To: 2, Cluster: "east"}
+	sent := append(h.encode(), stream([]byte("first"), []byte("second"))...)
+	for _, read := range []int{0, 1, len(Magic), len(h.encode()) - 1, len(h.encode()), len(h.encode()) + 5, len(sent)} {
+		synctest.Test(t, func(t *testing.T) {
+			got := newInbox()
+			tr, err := New(newTCPNetwork(t, Limits{}).config(2, got.receive))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Stop()
+			near, far := net.Pipe()
+			defer far.Close()
+			go func() { _, _ = io.Copy(io.Discard, far) }() // the welcome and answers
+			tr.Accept(near, sent[:read:read])
+			if _, err := far.Write(sent[read:]); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			wantFrames(t, fmt.Sprintf("%d bytes read", read), got.from(3, host.Normal), [][]byte{[]byte("first"), []byte("second")})
+			if in := statsOf(tr, 3).In[host.Normal]; in.Bytes != uint64(len(sent)-len(h.encode())) {
+				t.Errorf("%d bytes count as received", in.Bytes)
+			}
+		})
 	}
-	return l.Listener.Accept()
+	if FirstByte != Magic[0] || FirstByte != sent[0] {
+		t.Error("the first byte is another one")
+	}
 }
 
-func TestServe(t *testing.T) {
+func TestNothingBeginsAfterStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, one, two, got, log := pair(t, Limits{})
-		l, err := n.host(2).Listen("tcp", ":7000")
+		tr, err := New(newTCPNetwork(t, Limits{}).config(2, nobody))
 		if err != nil {
 			t.Fatal(err)
 		}
-		served := make(chan error, 1)
-		go func() { served <- two.Serve(&flakyListener{l, 3}) }()
-		one.Update(map[raft.NodeID]string{2: "n2:7000"})
-		for range 10 {
-			one.Send(2, host.Normal, []byte("x"))
-			time.Sleep(time.Second)
+		tr.Stop()
+		conn, far := net.Pipe()
+		tr.Accept(conn, nil)
+		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Error("Accept after Stop left the connection open")
 		}
-		if len(log.matching("cannot accept connections: too many open files")) != 3 || len(got.from(1, host.Normal)) < 8 {
-			t.Errorf("%d frames arrived over a listener that had failed; log %q", len(got.from(1, host.Normal)), log.matching("accept"))
+		tr.Update(addrs())
+		if tr.Send(1, host.Normal, []byte("x")) {
+			t.Error("Send after Stop and Update")
 		}
-		l.Close()
-		if err := <-served; !errors.Is(err, net.ErrClosed) {
-			t.Errorf("Serve of a listener that was closed: %v", err)
+	})
+}
+
+// Servers that speak TLS with each other, and one that cannot show a certificate.
+func TestOverTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, got, log := newTCPNetwork(t, Limits{}), newInbox(), &journal{}
+		ca := testcert.NewCA(t, "cluster")
+		secured := func(id raft.NodeID, certs ...tls.Certificate) *listening {
+			config := &tls.Config{
+				Certificates: certs, RootCAs: ca.Pool(), ClientCAs: ca.Pool(), ClientAuth: tls.RequireAndVerifyClientCert,
+			}
+			c := n.config(id, got.receive)
+			c.Logf = log.printf
+			c.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := n.host(id).DialContext(ctx, network, addr)
+				if err != nil {
+					return nil, err
+				}
+				name, _, _ := net.SplitHostPort(addr)
+				dialled := config.Clone()
+				dialled.ServerName = name
+				secured := tls.Client(conn, dialled)
+				if err := secured.HandshakeContext(ctx); err != nil {
+					conn.Close()
+					return nil, err
+				}
+				return secured, nil
+			}
+			tr, err := New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := n.host(id).Listen("tcp", ":6222")
+			if err != nil {
+				t.Fatal(err)
+			}
+			tr.Update(addrs())
+			return listen(tr, tls.NewListener(l, config))
 		}
-		one.Stop()
-		two.Stop()
-		if l, err = n.host(2).Listen("tcp", ":7001"); err != nil {
+		one, two := secured(1, ca.Server(t, "n1").TLS()), secured(2, ca.Server(t, "n2").TLS())
+		defer one.Stop()
+		defer two.Stop()
+		stranger := secured(3)
+		defer stranger.Stop()
+
+		var want [][]byte
+		for i, size := range []int{10, 1000, 20_000, 3 << 20, 100} {
+			want = append(want, numbered(1, uint64(i), size))
+			insist(t, one, 2, host.Bulk, want[i])
+		}
+		stranger.Send(2, host.Normal, []byte("let me in"))
+		time.Sleep(time.Hour) // in which nothing but pings flows
+		wantFrames(t, "over TLS", got.from(1, host.Bulk), want)
+		if out := statsOf(one, 2).Out[host.Bulk]; out.Connects != 1 || out.Connected.IsZero() {
+			t.Errorf("an idle connection does not stay: %+v", out)
+		}
+		if len(got.from(3, host.Normal)) > 0 || two.Refused() != 1 {
+			t.Errorf("who shows no certificate is heard; %d are refused", two.Refused())
+		}
+	})
+}
+
+// Who reads nothing cannot hold up the end of its connection.
+func TestHangUpDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca := testcert.NewCA(t, "cluster")
+		near, far := net.Pipe() // which has no room for anything
+		defer far.Close()
+		server := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{ca.Server(t, "n2").TLS()}, SessionTicketsDisabled: true})
+		go func() { _ = server.Handshake() }() // the other end tells how it went
+		client := tls.Client(near, &tls.Config{RootCAs: ca.Pool(), ServerName: "n2"})
+		if err := client.Handshake(); err != nil {
 			t.Fatal(err)
 		}
-		if err := two.Serve(l); err != nil {
-			t.Errorf("Serve after Stop: %v", err)
+		begun := time.Now()
+		hangUp(client)
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("it took %v", took)
 		}
-		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
-			t.Error("Serve after Stop left the listener open")
-		}
-		conn, far := net.Pipe()
-		two.ServeConn(conn)
-		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-			t.Error("ServeConn after Stop left the connection open")
-		}
-		two.Update(addrs())
-		if two.Send(1, host.Normal, []byte("x")) {
-			t.Error("Send after Stop and Update")
+		if _, err := near.Write([]byte("x")); err == nil {
+			t.Error("the connection is open")
 		}
 	})
 }
@@ -475,11 +553,12 @@ func TestConfigIsChecked(t *testing.T) {
 	}{
 		{"node 0", func(c *Config) { c.Self = 0 }, "node 0"},
 		{"no receiver", func(c *Config) { c.Receive = nil }, "nobody receives"},
+		{"no dialler", func(c *Config) { c.Dial = nil }, "nobody dials"},
 		{"long name", func(c *Config) { c.Cluster = strings.Repeat("x", 256) }, "256 bytes"},
 		{"huge frames", func(c *Config) { c.Limits.MaxFrame = 2 << 30 }, "frames of"},
 		{"negative frames", func(c *Config) { c.Limits.MaxFrame = -1 }, "frames of"},
 	} {
-		c := Config{Self: 1, Cluster: "c", Receive: nobody}
+		c := Config{Self: 1, Cluster: "c", Receive: nobody, Dial: new(net.Dialer).DialContext}
 		tt.change(&c)
 		if _, err := New(c); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v", tt.name, err)

@@ -13,7 +13,7 @@ import (
 // interface, and its address.
 func newLoopback(t testing.TB, id raft.NodeID, receive ReceiveFunc) (*TCP, string) {
 	t.Helper()
-	tr, err := New(Config{Self: id, Cluster: "c", Receive: receive, Logf: t.Logf})
+	tr, err := New(Config{Self: id, Cluster: "c", Receive: receive, Dial: new(net.Dialer).DialContext, Logf: t.Logf})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,14 +21,7 @@ func newLoopback(t testing.TB, id raft.NodeID, receive ReceiveFunc) (*TCP, strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := make(chan error, 1)
-	go func() { served <- tr.Serve(l) }()
-	t.Cleanup(func() {
-		tr.Stop()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
+	t.Cleanup(listen(tr, l).Stop)
 	return tr, l.Addr().String()
 }
 

@@ -73,7 +73,8 @@ func openLog(b *testing.B, dir string) *wal.Log {
 	return log
 }
 
-func newServer(b *testing.B, id raft.NodeID, dir string) *server {
+// newServer makes a server that the book says where to find.
+func newServer(b *testing.B, id raft.NodeID, book *transport.Book, dir string) *server {
 	b.Helper()
 	s := &server{id: id, dir: dir, log: openLog(b, dir)}
 	var err error
@@ -81,8 +82,11 @@ func newServer(b *testing.B, id raft.NodeID, dir string) *server {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if err := book.Set(transport.Peer{Node: id, Name: fmt.Sprint(id), Addr: s.l.Addr().String()}); err != nil {
+		b.Fatal(err)
+	}
 	s.tcp, err = transport.New(transport.Config{
-		Self: id, Incarnation: s.log.Incarnation(), Cluster: "bench", Dial: new(net.Dialer).DialContext,
+		Self: id, Incarnation: s.log.Incarnation(), Cluster: "bench", Book: book, Dial: new(net.Dialer).DialContext,
 		Receive: func(from raft.NodeID, class host.Class, frame []byte) { s.host.Receive(from, class, frame) },
 	})
 	if err != nil {
@@ -129,16 +133,14 @@ func trio(b *testing.B, groups int, applied *atomic.Int64) []*server {
 	b.Helper()
 	root := b.TempDir()
 	var servers []*server
-	addrs := make(map[raft.NodeID]string)
+	book := transport.NewBook()
 	var peers []raft.PeerID
 	for id := raft.NodeID(1); id <= 3; id++ {
-		s := newServer(b, id, filepath.Join(root, fmt.Sprint(id)))
+		s := newServer(b, id, book, filepath.Join(root, fmt.Sprint(id)))
 		servers = append(servers, s)
-		addrs[id] = s.l.Addr().String()
 		peers = append(peers, raft.MakePeerID(id, s.log.Incarnation()))
 	}
 	for _, s := range servers {
-		s.tcp.Update(addrs)
 		s.start()
 	}
 	for g := range groups {
@@ -358,7 +360,7 @@ func BenchmarkRestart(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		start := time.Now()
-		s := newServer(b, 1, dir)
+		s := newServer(b, 1, transport.NewBook(), dir)
 		opened := time.Since(start)
 		for g := range groups {
 			grp, err := s.host.Open(host.GroupConfig{ID: raft.GroupID(g + 1), Machine: &counter{}})

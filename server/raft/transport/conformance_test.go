@@ -49,6 +49,8 @@ type tcpNetwork struct {
 	t      *testing.T
 	net    *memnet.Network
 	limits Limits
+	// book is that of all nodes.
+	book *Book
 }
 
 // listening is a TCP with a listener that hands connections to it.
@@ -77,7 +79,7 @@ func (l *listening) Stop() {
 
 func newTCPNetwork(t *testing.T, limits Limits) *tcpNetwork {
 	return &tcpNetwork{
-		t: t, limits: limits,
+		t: t, limits: limits, book: bookOf(map[raft.NodeID]string{1: addrOf(1), 2: addrOf(2), 3: addrOf(3)}),
 		net: memnet.New(memnet.Config{Seed: 1, Link: memnet.Link{Latency: 2 * time.Millisecond, Jitter: time.Millisecond}}),
 	}
 }
@@ -88,15 +90,26 @@ func (n *tcpNetwork) host(id raft.NodeID) *memnet.Host { return n.net.Host(nameO
 
 func addrOf(id raft.NodeID) string { return nameOf(id) + ":6222" }
 
-func addrs() map[raft.NodeID]string {
-	return map[raft.NodeID]string{1: addrOf(1), 2: addrOf(2), 3: addrOf(3)}
+// bookOf returns a book with these nodes in it, under their names.
+func bookOf(addrs map[raft.NodeID]string) *Book {
+	b := NewBook()
+	for id, addr := range addrs {
+		put(b, id, addr)
+	}
+	return b
+}
+
+func put(b *Book, id raft.NodeID, addr string) {
+	if err := b.Set(Peer{Node: id, Name: nameOf(id), Addr: addr}); err != nil {
+		panic(err)
+	}
 }
 
 // config is what node id is made with, unless a test changes it.
 func (n *tcpNetwork) config(id raft.NodeID, receive ReceiveFunc) Config {
 	return Config{
 		Self: id, Incarnation: 100 + uint32(id), Cluster: "east", Receive: receive, Limits: n.limits, Seed: uint64(id),
-		Dial: n.host(id).DialContext,
+		Book: n.book, Dial: n.host(id).DialContext,
 		Logf: func(format string, args ...any) { n.t.Logf("%d: "+format, append([]any{id}, args...)...) },
 	}
 }
@@ -115,7 +128,6 @@ func (n *tcpNetwork) startConfig(c Config) *listening {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	tr.Update(addrs())
 	return listen(tr, l)
 }
 

@@ -23,6 +23,10 @@
 // back are answers, a few bytes about once a second, from which the sender learns
 // that the other end lives, and how far away it is.
 //
+// Where nodes are, a [Book] says, which is told by whoever hears of them. A node that is
+// not in it costs nothing, and one that is costs nothing before there is something for
+// it. One that moves is dialled anew.
+//
 // The bytes are drawn in docs/formats/raft-transport.md.
 //
 // # Promises

@@ -30,10 +30,10 @@ const (
 	preambleSize = len(Magic) + 4
 	helloSize    = 16 // of a body, without cluster and checksum
 	welcomeSize  = 16 // of a body, without text and checksum
-	// MaxCluster is how long the name of a cluster may be.
-	MaxCluster = 255
-	maxText    = 255
-	maxBody    = max(helloSize, welcomeSize) + 1 + max(MaxCluster, maxText) + 4
+	// MaxName is how long the name of a cluster or server may be, in bytes.
+	MaxName = 255
+	maxText = 255
+	maxBody = max(helloSize, welcomeSize) + 1 + max(MaxName, maxText) + 4
 )
 
 // Classes as they are on the wire.

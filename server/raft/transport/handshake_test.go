@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 )
 
@@ -42,7 +41,7 @@ func TestHandshakeBytes(t *testing.T) {
 }
 
 func TestHandshakeIsReadAsWritten(t *testing.T) {
-	for _, h := range []hello{aHello, {From: 1}, {From: 1<<32 - 1, To: 1<<32 - 1, Cluster: strings.Repeat("c", MaxCluster)}} {
+	for _, h := range []hello{aHello, {From: 1}, {From: 1<<32 - 1, To: 1<<32 - 1, Cluster: strings.Repeat("c", MaxName)}} {
 		body, err := readHandshake(bytes.NewReader(h.encode()))
 		if err != nil {
 			t.Fatal(err)
@@ -221,7 +220,6 @@ func TestDiallingEndOfTheHandshake(t *testing.T) {
 				c.Logf = log.printf
 				tr := n.startConfig(c)
 				defer tr.Stop()
-				tr.Update(map[raft.NodeID]string{2: addrOf(2)})
 				l, err := n.host(2).Listen("tcp", ":6222")
 				if err != nil {
 					t.Fatal(err)

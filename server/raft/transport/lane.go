@@ -42,8 +42,8 @@ type lane struct {
 	connects, sentFrames, sent, writes atomic.Uint64
 	rtt                                atomic.Int64
 
-	mu   sync.Mutex
-	addr string
+	mu sync.Mutex
+	at Peer
 	// gone says that the node is no longer a peer.
 	gone bool
 	// leave ends the session, or the attempt to have one.
@@ -54,28 +54,28 @@ type lane struct {
 	lastErr     error
 }
 
-func newLane(t *TCP, to raft.NodeID, class host.Class, addr string) *lane {
+func newLane(t *TCP, at Peer, class host.Class) *lane {
 	return &lane{
-		t: t, to: to, class: class, addr: addr,
+		t: t, to: at.Node, class: class, at: at,
 		queue: newQueue(t.config.Limits),
 		moved: make(chan struct{}, 1),
 		backoff: backoff{
 			min: t.config.Timing.BackoffMin, max: t.config.Timing.BackoffMax,
-			rng: rand.New(rand.NewPCG(t.config.Seed, uint64(to)<<8|uint64(class))),
+			rng: rand.New(rand.NewPCG(t.config.Seed, uint64(at.Node)<<8|uint64(class))),
 		},
 	}
 }
 
 func (l *lane) String() string { return fmt.Sprintf("node %d (%s)", l.to, l.class) }
 
-// move sets the address, and leaves the old one if it is another.
-func (l *lane) move(addr string) {
+// move sets where the node is, and leaves where it was if that is somewhere else.
+func (l *lane) move(at Peer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.addr == addr {
+	if l.at == at {
 		return
 	}
-	l.addr = addr
+	l.at = at
 	if l.leave != nil {
 		l.leave()
 	}
@@ -124,7 +124,7 @@ func (l *lane) report(lived time.Duration, err error) {
 	dropped := l.queue.discard()
 	l.mu.Lock()
 	l.lastErr = err
-	addr := l.addr
+	addr := l.at.Addr
 	l.mu.Unlock()
 	if l.t.ctx.Err() != nil {
 		return
@@ -151,9 +151,9 @@ func (l *lane) session() (lived time.Duration, err error) {
 		l.mu.Unlock()
 		return 0, errMoved
 	}
-	addr := l.addr
+	addr := l.at.Addr
 	l.leave = leave
-	// What has happened before is in addr.
+	// What has happened before is in at.
 	select {
 	case <-l.moved:
 	default:

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 )
 
@@ -84,11 +83,11 @@ func TestWaitingFramesGoWithTheirConnection(t *testing.T) {
 
 // What is taken from the queue in the moment that the session ends.
 func TestFramesTakenTooLateCountAsDropped(t *testing.T) {
-	tr, err := New(Config{Self: 1, Receive: nobody, Dial: new(net.Dialer).DialContext})
+	tr, err := New(Config{Self: 1, Receive: nobody, Book: NewBook(), Dial: new(net.Dialer).DialContext})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLane(tr, 2, host.Normal, "nowhere")
+	l := newLane(tr, Peer{Node: 2, Addr: "nowhere"}, host.Normal)
 	s := newSession(l, &recorder{}, 1000)
 	l.queue.put([]byte("late"))
 	s.ended.Store(true)
@@ -144,7 +143,7 @@ func TestBackoff(t *testing.T) {
 		// A new address is tried at once, and with new courage.
 		time.Sleep(time.Hour)
 		for _, addr := range []string{addrOf(2), "n9:1"} {
-			tr.Update(map[raft.NodeID]string{2: addr})
+			put(c.Book, 2, addr)
 			time.Sleep(time.Millisecond)
 			tr.Send(2, host.Normal, []byte("x"))
 			time.Sleep(time.Millisecond)
@@ -234,7 +233,8 @@ func TestPeersChange(t *testing.T) {
 		}
 		listen(two.TCP, l)
 		defer l.Close()
-		one.Update(map[raft.NodeID]string{1: "self", 2: "moved:7000"})
+		put(n.book, 1, "self")
+		put(n.book, 2, "moved:7000")
 		time.Sleep(50 * time.Millisecond)
 		log.want(t, "lost the connection to node 2 (normal)", "no longer its address")
 		if !one.Send(2, host.Normal, []byte("moved")) {
@@ -245,7 +245,7 @@ func TestPeersChange(t *testing.T) {
 		log.want(t, "connected to node 2 (normal) at moved:7000")
 
 		// The same again is no reason to connect anew.
-		one.Update(map[raft.NodeID]string{2: "moved:7000", 3: addrOf(3)})
+		put(n.book, 2, "moved:7000")
 		time.Sleep(time.Second)
 		if s := statsOf(one, 2).Out[host.Normal]; s.Connects != 2 || s.Connected.IsZero() {
 			t.Errorf("stats %+v", s)
@@ -256,23 +256,25 @@ func TestPeersChange(t *testing.T) {
 		one.Send(3, host.Normal, []byte("x"))
 		time.Sleep(time.Second)
 		n.host(1).Resume()
-		one.Update(map[raft.NodeID]string{3: "moved:7000"})
+		put(n.book, 3, "moved:7000")
 		time.Sleep(50 * time.Millisecond)
 		one.Send(3, host.Normal, []byte("x"))
 		time.Sleep(50 * time.Millisecond)
 		log.want(t, "cannot connect to node 3 (normal) at moved:7000", "this is node 2, not 3")
 
-		// Node 2 is no peer any more, but may send.
+		// Node 2 is not known any more, but may send.
+		n.book.Remove(2)
 		if one.Send(2, host.Normal, []byte("x")) {
-			t.Error("a frame is accepted for a node that is no peer")
+			t.Error("a frame is accepted for a node that is not known")
 		}
+		put(n.book, 1, addrOf(1))
 		if !two.Send(1, host.Normal, []byte("still here")) {
 			t.Error("dropped")
 		}
 		time.Sleep(time.Second)
 		wantFrames(t, "from 2", got.from(2, host.Normal), [][]byte{[]byte("still here")})
 		if s := statsOf(one, 2); s.Addr != "" || s.Out[host.Normal].Connects != 0 || s.In[host.Normal].Frames != 1 {
-			t.Errorf("stats of one who is no peer: %+v", s)
+			t.Errorf("stats of one that is not known: %+v", s)
 		}
 	})
 }

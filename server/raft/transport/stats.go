@@ -9,11 +9,12 @@ import (
 )
 
 // PeerStats is what has happened between this node and another. Counts are
-// those since New, or since the node has last been added by Update.
+// those since New; of what is sent, since the node has last been written down in the
+// book if it was removed there.
 type PeerStats struct {
 	Node raft.NodeID
-	// Addr is where the node is dialled; empty if it only connects to us.
-	Addr string
+	// Name and Addr are those in the book; empty if the node only connects to us.
+	Name, Addr string
 	// Out and In are by class.
 	Out [len(classes)]OutStats
 	In  [len(classes)]InStats
@@ -61,12 +62,18 @@ type InStats struct {
 // Stats returns figures about every other node, in order of their numbers.
 func (t *TCP) Stats() []PeerStats {
 	byNode := make(map[raft.NodeID]PeerStats)
-	for id, p := range *t.peers.Load() {
-		s := PeerStats{Node: id}
-		for i, l := range p.lanes {
-			s.Addr, s.Out[i] = l.stats()
+	peers := *t.peers.Load()
+	for _, at := range t.config.Book.Peers() {
+		if at.Node == t.config.Self {
+			continue
 		}
-		byNode[id] = s
+		s := PeerStats{Node: at.Node, Name: at.Name, Addr: at.Addr}
+		if p := peers[at.Node]; p != nil {
+			for i, l := range p.lanes {
+				s.Out[i] = l.stats()
+			}
+		}
+		byNode[at.Node] = s
 	}
 	for _, src := range t.sourcesByNode() {
 		s := byNode[src.from]
@@ -90,8 +97,8 @@ func (t *TCP) Refused() uint64 {
 	return t.refused
 }
 
-func (l *lane) stats() (addr string, s OutStats) {
-	s = OutStats{
+func (l *lane) stats() OutStats {
+	s := OutStats{
 		Connects: l.connects.Load(),
 		Frames:   l.sentFrames.Load(), Bytes: l.sent.Load(), Writes: l.writes.Load(),
 		RTT: time.Duration(l.rtt.Load()),
@@ -100,7 +107,7 @@ func (l *lane) stats() (addr string, s OutStats) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.Connected, s.Incarnation, s.Err = l.connected, l.incarnation, l.lastErr
-	return l.addr, s
+	return s
 }
 
 func (in *inlet) stats() InStats {

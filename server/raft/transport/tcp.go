@@ -84,11 +84,13 @@ type Config struct {
 	// their Stats.
 	Self        raft.NodeID
 	Incarnation uint32
-	// Cluster is the name that all nodes have in common, at most MaxCluster
+	// Cluster is the name that all nodes have in common, at most MaxName
 	// bytes. Others are refused.
 	Cluster string
 	// Receive gets what arrives. Nothing does before Accept.
 	Receive ReceiveFunc
+	// Book says where other nodes are. An entry for this one is ignored.
+	Book *Book
 	// Dial connects to the address of a peer, up to where the handshake of this
 	// package begins: if the servers speak TLS with each other, that has been
 	// done, and the certificate verified, when it returns. network is "tcp". It
@@ -117,7 +119,11 @@ type TCP struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	// peers are those that can be dialled; the map is replaced, never changed.
+	// unwatch ends the calls of changed.
+	unwatch func()
+
+	// peers are those that something was sent to; the map is replaced, never
+	// changed.
 	peers atomic.Pointer[map[raft.NodeID]*peer]
 
 	mu      sync.Mutex // also for replacing peers
@@ -137,7 +143,7 @@ type peer struct {
 	lanes [len(classes)]*lane
 }
 
-// New returns a transport without peers.
+// New returns a transport.
 func New(c Config) (*TCP, error) {
 	c.Limits, c.Timing = c.Limits.withDefaults(), c.Timing.withDefaults()
 	switch {
@@ -145,10 +151,12 @@ func New(c Config) (*TCP, error) {
 		return nil, errors.New("raft transport: node 0 is nobody")
 	case c.Receive == nil:
 		return nil, errors.New("raft transport: nobody receives")
+	case c.Book == nil:
+		return nil, errors.New("raft transport: nobody says where nodes are")
 	case c.Dial == nil:
 		return nil, errors.New("raft transport: nobody dials")
-	case len(c.Cluster) > MaxCluster:
-		return nil, fmt.Errorf("raft transport: the name of the cluster has %d bytes, more than %d", len(c.Cluster), MaxCluster)
+	case len(c.Cluster) > MaxName:
+		return nil, fmt.Errorf("raft transport: the name of the cluster has %d bytes, more than %d", len(c.Cluster), MaxName)
 	case c.Limits.MaxFrame < 0 || c.Limits.MaxFrame > 1<<30:
 		return nil, fmt.Errorf("raft transport: frames of %d bytes", c.Limits.MaxFrame)
 	}
@@ -165,61 +173,80 @@ func New(c Config) (*TCP, error) {
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.peers.Store(&map[raft.NodeID]*peer{})
+	t.unwatch = c.Book.watch(t.changed)
 	return t, nil
-}
-
-// Update sets who can be reached, and where; it replaces what was set before.
-// Connections to a node that is gone or has moved are closed. Connections from
-// it are not: whoever belongs to the cluster may send. An entry for this node
-// itself is ignored.
-func (t *TCP) Update(addrs map[raft.NodeID]string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.stopped {
-		return
-	}
-	old := *t.peers.Load()
-	peers := make(map[raft.NodeID]*peer, len(addrs))
-	for id, addr := range addrs {
-		switch p := old[id]; {
-		case id == t.config.Self || id == 0 || addr == "":
-		case p != nil:
-			peers[id] = p
-			for _, l := range p.lanes {
-				l.move(addr)
-			}
-		default:
-			p := new(peer)
-			for i, class := range classes {
-				p.lanes[i] = newLane(t, id, class, addr)
-				t.wg.Go(p.lanes[i].run)
-			}
-			peers[id] = p
-		}
-	}
-	t.peers.Store(&peers)
-	for id, p := range old {
-		if peers[id] == nil {
-			p.stop()
-		}
-	}
-}
-
-func (p *peer) stop() {
-	for _, l := range p.lanes {
-		l.stop()
-	}
 }
 
 // Send implements host.Transport. The frame belongs to the transport from here
 // on. A false says that it is dropped, because the node is not known or cannot be
 // reached, its queue is full, or the frame is empty or too large.
 func (t *TCP) Send(to raft.NodeID, class host.Class, frame []byte) bool {
-	p := (*t.peers.Load())[to]
-	if p == nil || int(class) >= len(classes) || len(frame) == 0 || len(frame) > t.config.Limits.MaxFrame {
+	if int(class) >= len(classes) || len(frame) == 0 || len(frame) > t.config.Limits.MaxFrame {
 		return false
 	}
+	p := (*t.peers.Load())[to]
+	if p == nil {
+		if p = t.meet(to); p == nil {
+			return false
+		}
+	}
 	return p.lanes[class].queue.put(frame)
+}
+
+// meet makes the lanes to a node for which there is something for the first time, if
+// it is known where that is.
+func (t *TCP) meet(to raft.NodeID) *peer {
+	// Without a lock of the transport, for this may be asked very often.
+	if _, ok := t.config.Book.Find(to); !ok || to == t.config.Self {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	peers := *t.peers.Load()
+	if p := peers[to]; p != nil || t.stopped {
+		return p
+	}
+	at, ok := t.config.Book.Find(to) // whatever changes after this, changed will see
+	if !ok {
+		return nil
+	}
+	p := new(peer)
+	for i, class := range classes {
+		p.lanes[i] = newLane(t, at, class)
+		t.wg.Go(p.lanes[i].run)
+	}
+	grown := maps.Clone(peers)
+	grown[to] = p
+	t.peers.Store(&grown)
+	return p
+}
+
+// changed follows the book. Connections to a node that is gone or has moved are
+// closed. Connections from it are not: whoever belongs to the cluster may send.
+func (t *TCP) changed(node raft.NodeID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	peers := *t.peers.Load()
+	p := peers[node]
+	if p == nil {
+		return // nothing was ever sent there, or it is stopped
+	}
+	if at, ok := t.config.Book.Find(node); ok {
+		for _, l := range p.lanes {
+			l.move(at)
+		}
+		return
+	}
+	left := maps.Clone(peers)
+	delete(left, node)
+	t.peers.Store(&left)
+	p.stop()
+}
+
+func (p *peer) stop() {
+	for _, l := range p.lanes {
+		l.stop()
+	}
 }
 
 // Stop ends all connections and waits until no goroutine is left; those that
@@ -232,6 +259,7 @@ func (t *TCP) Stop() {
 	peers := t.peers.Swap(&map[raft.NodeID]*peer{})
 	t.mu.Unlock()
 
+	t.unwatch()
 	for _, c := range strangers {
 		hangUp(c)
 	}

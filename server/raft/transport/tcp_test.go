@@ -455,9 +455,8 @@ func TestNothingBeginsAfterStop(t *testing.T) {
 		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Error("Accept after Stop left the connection open")
 		}
-		tr.Update(addrs())
 		if tr.Send(1, host.Normal, []byte("x")) {
-			t.Error("Send after Stop and Update")
+			t.Error("Send after Stop")
 		}
 	})
 }
@@ -496,7 +495,6 @@ func TestOverTLS(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tr.Update(addrs())
 			return listen(tr, tls.NewListener(l, config))
 		}
 		one, two := secured(1, ca.Server(t, "n1").TLS()), secured(2, ca.Server(t, "n2").TLS())
@@ -553,12 +551,13 @@ func TestConfigIsChecked(t *testing.T) {
 	}{
 		{"node 0", func(c *Config) { c.Self = 0 }, "node 0"},
 		{"no receiver", func(c *Config) { c.Receive = nil }, "nobody receives"},
+		{"no book", func(c *Config) { c.Book = nil }, "nobody says where nodes are"},
 		{"no dialler", func(c *Config) { c.Dial = nil }, "nobody dials"},
 		{"long name", func(c *Config) { c.Cluster = strings.Repeat("x", 256) }, "256 bytes"},
 		{"huge frames", func(c *Config) { c.Limits.MaxFrame = 2 << 30 }, "frames of"},
 		{"negative frames", func(c *Config) { c.Limits.MaxFrame = -1 }, "frames of"},
 	} {
-		c := Config{Self: 1, Cluster: "c", Receive: nobody, Dial: new(net.Dialer).DialContext}
+		c := Config{Self: 1, Cluster: "c", Receive: nobody, Book: NewBook(), Dial: new(net.Dialer).DialContext}
 		tt.change(&c)
 		if _, err := New(c); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v", tt.name, err)
@@ -571,14 +570,14 @@ func TestConfigIsChecked(t *testing.T) {
 func TestLoopback(t *testing.T) {
 	const nodes, each = 3, 600
 	var (
-		trs [nodes]*TCP
-		got [nodes]*inbox
-		all = make(map[raft.NodeID]string)
+		trs  [nodes]*TCP
+		got  [nodes]*inbox
+		book = NewBook()
 	)
 	for i := range trs {
 		id := raft.NodeID(i + 1)
 		got[i] = newInbox()
-		trs[i], all[id] = newLoopback(t, id, got[i].receive)
+		trs[i] = newLoopback(t, id, book, got[i].receive)
 	}
 	want := func(from, to raft.NodeID, class host.Class, number uint64) []byte {
 		size := 50 + int(number*7919%500)
@@ -590,7 +589,6 @@ func TestLoopback(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, tr := range trs {
 		from := raft.NodeID(i + 1)
-		tr.Update(all)
 		for to := raft.NodeID(1); to <= nodes; to++ {
 			for _, class := range classes {
 				if to == from {
@@ -603,7 +601,8 @@ func TestLoopback(t *testing.T) {
 						}
 						if k%100 == 0 {
 							tr.Stats()
-							tr.Update(all)
+							same := book.Peers()[k%nodes]
+							put(book, same.Node, same.Addr)
 						}
 					}
 				})

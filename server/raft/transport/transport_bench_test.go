@@ -10,10 +10,10 @@ import (
 )
 
 // newLoopback returns a transport of node id that listens on the loopback
-// interface, and its address.
-func newLoopback(t testing.TB, id raft.NodeID, receive ReceiveFunc) (*TCP, string) {
+// interface, as the book then says.
+func newLoopback(t testing.TB, id raft.NodeID, book *Book, receive ReceiveFunc) *TCP {
 	t.Helper()
-	tr, err := New(Config{Self: id, Cluster: "c", Receive: receive, Dial: new(net.Dialer).DialContext, Logf: t.Logf})
+	tr, err := New(Config{Self: id, Cluster: "c", Receive: receive, Book: book, Dial: new(net.Dialer).DialContext, Logf: t.Logf})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,8 @@ func newLoopback(t testing.TB, id raft.NodeID, receive ReceiveFunc) (*TCP, strin
 		t.Fatal(err)
 	}
 	t.Cleanup(listen(tr, l).Stop)
-	return tr, l.Addr().String()
+	put(book, id, l.Addr().String())
+	return tr
 }
 
 func nobody(raft.NodeID, host.Class, []byte) {}
@@ -33,9 +34,8 @@ func BenchmarkSend(b *testing.B) {
 	for _, size := range []int{200, 1 << 10, 16 << 10, 256 << 10} {
 		b.Run(fmt.Sprintf("tcp/%d", size), func(b *testing.B) {
 			w := newWindow(size)
-			to, addr := newLoopback(b, 2, w.receive)
-			from, _ := newLoopback(b, 1, nobody)
-			from.Update(map[raft.NodeID]string{2: addr})
+			book := NewBook()
+			to, from := newLoopback(b, 2, book, w.receive), newLoopback(b, 1, book, nobody)
 			w.run(b, from)
 			out, in := from.Stats()[0].Out[host.Normal], to.Stats()[0].In[host.Normal]
 			b.ReportMetric(float64(out.Writes)/float64(out.Frames), "writes/frame")
@@ -94,11 +94,10 @@ func (w *window) run(b *testing.B, from host.Transport) {
 func BenchmarkRoundTrip(b *testing.B) {
 	back := make(chan struct{}, 1)
 	frame := make([]byte, 200)
+	book := NewBook()
 	var two *TCP
-	two, addr2 := newLoopback(b, 2, func(from raft.NodeID, class host.Class, f []byte) { two.Send(from, class, f) })
-	one, addr1 := newLoopback(b, 1, func(raft.NodeID, host.Class, []byte) { back <- struct{}{} })
-	one.Update(map[raft.NodeID]string{2: addr2})
-	two.Update(map[raft.NodeID]string{1: addr1})
+	two = newLoopback(b, 2, book, func(from raft.NodeID, class host.Class, f []byte) { two.Send(from, class, f) })
+	one := newLoopback(b, 1, book, func(raft.NodeID, host.Class, []byte) { back <- struct{}{} })
 	b.ReportAllocs()
 	for b.Loop() {
 		if !one.Send(2, host.Normal, frame) {

@@ -23,6 +23,7 @@ const (
 	hostStep    = "server/raft/host/step.go"
 	hostWire    = "server/raft/host/wire.go"
 
+	netAdmission = "server/raft/transport/admission.go"
 	netFrame     = "server/raft/transport/frame.go"
 	netHandshake = "server/raft/transport/handshake.go"
 	netLane      = "server/raft/transport/lane.go"
@@ -345,16 +346,32 @@ var hostMutants = []Mutant{
 		"a node that is taken for another",
 	},
 	{
-		"another cluster is let in", netSource, "	case h.Cluster != c.Cluster:\n", "	case h.Cluster != c.Cluster && h.Cluster == \"\":\n",
+		"another cluster is let in", netAdmission, "	case h.Cluster != c.Cluster:\n", "	case h.Cluster != c.Cluster && h.Cluster == \"\":\n",
 		"two clusters that have one group",
 	},
 	{
-		"connection for another node is accepted", netSource, "	case h.To != c.Self:\n", "	case h.To == 0:\n",
+		"connection for another node is accepted", netAdmission, "	case h.To != c.Self || h.ToName != c.Name:\n", "	case h.ToName != c.Name:\n",
 		"an address that was given to another server",
 	},
 	{
-		"whoever answers will do", netLane, "	case r.Node != l.to:\n", "	case r.Node == 0:\n",
+		"whoever answers will do", netAdmission, "	case r.Node != to.Node || r.Name != to.Name:\n", "	case r.Node == 0:\n",
 		"an address that was given to another server",
+	},
+	{
+		"whoever knows the name of the cluster is let in", netAdmission, "	case !c.Authorize(h.Username, h.Password):\n", "	case !c.Authorize(h.Username, h.Password) && h.Username == \"\":\n",
+		"a password that protects nothing",
+	},
+	{
+		"second server of a name is let in", netAdmission, "	case alive && s.instance != h.Instance:\n", "	case alive && s.instance == \"\":\n",
+		"two servers that take turns at being one node",
+	},
+	{
+		"predecessor is kept", netAdmission, "		old = s.connections()\n", "",
+		"frames of a dead process among those of its successor",
+	},
+	{
+		"process that has died keeps its place", netSource, "< timeout\n", "< 1000*timeout\n",
+		"a server that cannot come back",
 	},
 	{
 		"old connection speaks after the new one", netSource, "	case in.inlet.turn <- struct{}{}:\n		defer func() { <-in.inlet.turn }()\n", "	default:\n",
@@ -365,7 +382,7 @@ var hostMutants = []Mutant{
 		"messages of a connection that was given up, or after the end",
 	},
 	{
-		"old connection is kept", netSource, "	if old != nil {\n		old.fail(errReplaced)\n	}\n", "	_ = old\n",
+		"old connection is kept", netAdmission, "	for _, other := range old {\n		other.fail(errReplaced)\n	}\n", "	_ = old\n",
 		"a half-open connection that blocks the new one",
 	},
 	{

@@ -86,7 +86,7 @@ func newServer(b *testing.B, id raft.NodeID, book *transport.Book, dir string) *
 		b.Fatal(err)
 	}
 	s.tcp, err = transport.New(transport.Config{
-		Self: id, Incarnation: s.log.Incarnation(), Cluster: "bench", Book: book, Dial: new(net.Dialer).DialContext,
+		Self: id, Incarnation: s.log.Incarnation(), Cluster: "bench", Name: fmt.Sprint(id), Instance: "one", Book: book, Dial: new(net.Dialer).DialContext,
 		Receive: func(from raft.NodeID, class host.Class, frame []byte) { s.host.Receive(from, class, frame) },
 	})
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 // Peer is how a node is reached.
 type Peer struct {
 	Node raft.NodeID
-	// Name is that of the server, at most MaxName bytes. Nobody else will do.
+	// Name is that of the server, of at most MaxName bytes and without blanks. A
+	// server of another name is refused.
 	Name string
 	// Addr is where it is dialled.
 	Addr string
@@ -60,8 +61,8 @@ func (b *Book) Set(p Peer) error {
 	switch {
 	case p.Node == 0:
 		return errors.New("raft transport: node 0 is nobody")
-	case p.Name == "" || len(p.Name) > MaxName:
-		return fmt.Errorf("raft transport: the name of node %d has %d bytes, not 1 to %d", p.Node, len(p.Name), MaxName)
+	case checkNames(p.Name) != nil:
+		return fmt.Errorf("raft transport: node %d: %w", p.Node, checkNames(p.Name))
 	case p.Addr == "":
 		return fmt.Errorf("raft transport: server %q has no address", p.Name)
 	}

@@ -32,8 +32,9 @@ func TestBook(t *testing.T) {
 		{Peer{7, "seven", "a:1"}, ""},
 		{Peer{7, "seven", "c:1"}, ""},
 		{Peer{0, "zero", "a:1"}, "node 0"},
-		{Peer{8, "", "a:1"}, "node 8 has 0 bytes"},
-		{Peer{8, strings.Repeat("x", MaxName+1), "a:1"}, "256 bytes"},
+		{Peer{8, "", "a:1"}, `node 8: "" is not the name`},
+		{Peer{8, "eight or so", "a:1"}, `node 8: "eight or so" is not the name`},
+		{Peer{8, strings.Repeat("x", MaxName+1), "a:1"}, `x" is not the name`},
 		{Peer{8, "eight", ""}, `server "eight" has no address`},
 		{Peer{7, "sept", "d:1"}, `"seven" and "sept" have names that make the same number, 7`},
 	} {
@@ -129,7 +130,7 @@ func TestNodesComeAndGo(t *testing.T) {
 }
 
 func TestSendToAnUnknownNodeAllocatesNothing(t *testing.T) {
-	tr, err := New(Config{Self: 1, Cluster: "c", Receive: nobody, Book: NewBook(), Dial: newTCPNetwork(t, Limits{}).host(1).DialContext})
+	tr, err := New(Config{Self: 1, Cluster: "c", Name: "n1", Instance: "i", Receive: nobody, Book: NewBook(), Dial: newTCPNetwork(t, Limits{}).host(1).DialContext})
 	if err != nil {
 		t.Fatal(err)
 	}

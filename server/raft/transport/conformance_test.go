@@ -51,6 +51,8 @@ type tcpNetwork struct {
 	limits Limits
 	// book is that of all nodes.
 	book *Book
+	// lives counts the configurations made, each of which is a process of its own.
+	lives int
 }
 
 // listening is a TCP with a listener that hands connections to it.
@@ -107,8 +109,10 @@ func put(b *Book, id raft.NodeID, addr string) {
 
 // config is what node id is made with, unless a test changes it.
 func (n *tcpNetwork) config(id raft.NodeID, receive ReceiveFunc) Config {
+	n.lives++
 	return Config{
-		Self: id, Incarnation: 100 + uint32(id), Cluster: "east", Receive: receive, Limits: n.limits, Seed: uint64(id),
+		Self: id, Incarnation: 100 + uint32(id), Cluster: "east", Name: nameOf(id), Instance: fmt.Sprint("life-", n.lives),
+		Receive: receive, Limits: n.limits, Seed: uint64(id),
 		Book: n.book, Dial: n.host(id).DialContext,
 		Logf: func(format string, args ...any) { n.t.Logf("%d: "+format, append([]any{id}, args...)...) },
 	}

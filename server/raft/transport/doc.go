@@ -46,10 +46,12 @@
 //     the bytes that have arrived.
 //   - After Stop there is neither goroutine nor call of Receive.
 //
-// # Trust
+// # Who is who
 //
-// The handshake keeps mistakes apart: another cluster, another node under the
-// expected address, another protocol. It proves nothing. Who may connect is for
-// those to decide (TLS, cluster credentials) who accept connections and hand them
-// to [TCP.Accept].
+// Who dials says which server it is, of which cluster, and whom it means to reach; user
+// and password if the cluster has any. Who accepts says the same of itself. A server of
+// another cluster or under another name than expected is refused by either end, as are
+// two that have one name: whom they were both connected to keeps the one that it hears.
+// A server is known by the number and the name that it says; to prove these to each
+// other is for TLS, which comes before the handshake and is somebody else's.
 package transport

@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"io"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
@@ -28,12 +30,11 @@ const Version = 1
 // answers with a welcome or a refusal.
 const (
 	preambleSize = len(Magic) + 4
-	helloSize    = 16 // of a body, without cluster and checksum
-	welcomeSize  = 16 // of a body, without text and checksum
-	// MaxName is how long the name of a cluster or server may be, in bytes.
+	// fixedSize is what a body has before its texts.
+	fixedSize = 16
+	// MaxName bounds names, users and passwords, in bytes.
 	MaxName = 255
-	maxText = 255
-	maxBody = max(helloSize, welcomeSize) + 1 + max(MaxName, maxText) + 4
+	maxBody = fixedSize + 6*(1+MaxName) + 4
 )
 
 // Classes as they are on the wire.
@@ -87,11 +88,17 @@ const (
 	RefusedMalformed
 	// RefusedCluster says that it belongs to another cluster.
 	RefusedCluster
-	// RefusedNode says that it is not the node that was asked for, or that the
-	// dialling node bears its own name.
+	// RefusedNode says that it is not the server that was asked for.
 	RefusedNode
 	// RefusedBusy says that it has too many connections already.
 	RefusedBusy
+	// RefusedCredentials says that the user or the password is wrong.
+	RefusedCredentials
+	// RefusedDuplicate says that there are two servers of one name, or two whose
+	// names make the same number.
+	RefusedDuplicate
+
+	reasons // how many there are
 )
 
 // hello is what the dialling end says.
@@ -102,6 +109,11 @@ type hello struct {
 	Incarnation uint32
 	To          raft.NodeID
 	Cluster     string
+	// Name is that of the server, Instance that of its process.
+	Name, Instance string
+	// ToName is that of the server that is meant.
+	ToName             string
+	Username, Password string
 }
 
 // reply is what the accepting end answers.
@@ -112,10 +124,14 @@ type reply struct {
 	Incarnation uint32
 	// MaxFrame is the largest frame that Node accepts.
 	MaxFrame uint32
+	Cluster  string
+	// Name is that of the server, Instance that of its process.
+	Name, Instance string
 	// Text tells the reason to people.
 	Text string
 }
 
+// encode needs texts that have MaxName bytes at most.
 func (h *hello) encode() []byte {
 	class, _ := classToWire(h.Class) // lanes are made for valid classes only
 	b := make([]byte, preambleSize, preambleSize+maxBody)
@@ -123,11 +139,11 @@ func (h *hello) encode() []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(h.From))
 	b = binary.LittleEndian.AppendUint32(b, h.Incarnation)
 	b = binary.LittleEndian.AppendUint32(b, uint32(h.To))
-	return seal(appendText(b, h.Cluster))
+	return seal(appendTexts(b, h.Cluster, h.Name, h.Instance, h.ToName, h.Username, h.Password))
 }
 
 func decodeHello(body []byte) (h hello, err error) {
-	if len(body) < helloSize {
+	if len(body) < fixedSize {
 		return hello{}, errors.New("hello is too short")
 	}
 	class, ok := classFromWire(body[0])
@@ -138,13 +154,13 @@ func decodeHello(body []byte) (h hello, err error) {
 	h.From = raft.NodeID(binary.LittleEndian.Uint32(body[4:]))
 	h.Incarnation = binary.LittleEndian.Uint32(body[8:])
 	h.To = raft.NodeID(binary.LittleEndian.Uint32(body[12:]))
-	if h.Cluster, err = text(body[helloSize:]); err != nil {
+	if err := texts(body[fixedSize:], &h.Cluster, &h.Name, &h.Instance, &h.ToName, &h.Username, &h.Password); err != nil {
 		return hello{}, err
 	}
 	if h.From == 0 {
 		return hello{}, errors.New("hello comes from node 0")
 	}
-	return h, nil
+	return h, checkNames(h.Cluster, h.Name, h.Instance)
 }
 
 func (r *reply) encode() []byte {
@@ -153,34 +169,61 @@ func (r *reply) encode() []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(r.Node))
 	b = binary.LittleEndian.AppendUint32(b, r.Incarnation)
 	b = binary.LittleEndian.AppendUint32(b, r.MaxFrame)
-	return seal(appendText(b, r.Text[:min(len(r.Text), maxText)]))
+	return seal(appendTexts(b, r.Cluster, r.Name, r.Instance, r.Text[:min(len(r.Text), MaxName)]))
 }
 
 func decodeReply(body []byte) (r reply, err error) {
-	if len(body) < welcomeSize {
+	if len(body) < fixedSize {
 		return reply{}, errors.New("answer is too short")
 	}
 	r.Reason = Reason(body[0])
 	r.Node = raft.NodeID(binary.LittleEndian.Uint32(body[4:]))
 	r.Incarnation = binary.LittleEndian.Uint32(body[8:])
 	r.MaxFrame = binary.LittleEndian.Uint32(body[12:])
-	if r.Text, err = text(body[welcomeSize:]); err != nil {
+	if err := texts(body[fixedSize:], &r.Cluster, &r.Name, &r.Instance, &r.Text); err != nil {
 		return reply{}, err
 	}
 	// It ends up in log lines.
-	r.Text = strings.ToValidUTF8(r.Text, "?")
-	return r, nil
+	r.Text = strings.Map(func(c rune) rune {
+		if c == utf8.RuneError || unicode.IsControl(c) {
+			return '?'
+		}
+		return c
+	}, r.Text)
+	return r, checkNames(r.Cluster, r.Name, r.Instance)
 }
 
-func appendText(dst []byte, s string) []byte {
-	return append(append(dst, byte(len(s))), s...)
-}
-
-func text(b []byte) (string, error) {
-	if len(b) == 0 || len(b)-1 != int(b[0]) {
-		return "", errors.New("length of a text does not fit")
+// checkNames refuses what would make a log unreadable, and nobody.
+func checkNames(names ...string) error {
+	for _, name := range names {
+		if name == "" || len(name) > MaxName || !utf8.ValidString(name) ||
+			strings.ContainsFunc(name, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }) {
+			return fmt.Errorf("%q is not the name of a cluster, server or process", name)
+		}
 	}
-	return string(b[1:]), nil
+	return nil
+}
+
+func appendTexts(dst []byte, texts ...string) []byte {
+	for _, s := range texts {
+		dst = append(append(dst, byte(len(s))), s...)
+	}
+	return dst
+}
+
+// texts takes b apart, of which nothing may be left.
+func texts(b []byte, into ...*string) error {
+	for _, s := range into {
+		if len(b) == 0 || len(b)-1 < int(b[0]) {
+			return errors.New("length of a text does not fit")
+		}
+		n := 1 + int(b[0])
+		*s, b = string(b[1:n]), b[n:]
+	}
+	if len(b) > 0 {
+		return errors.New("length of a text does not fit")
+	}
+	return nil
 }
 
 // seal fills in the preamble and appends the checksum.

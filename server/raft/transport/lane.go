@@ -28,6 +28,7 @@ import (
 type lane struct {
 	t     *TCP
 	to    raft.NodeID
+	name  string
 	class host.Class
 	queue *queue
 
@@ -56,7 +57,7 @@ type lane struct {
 
 func newLane(t *TCP, at Peer, class host.Class) *lane {
 	return &lane{
-		t: t, to: at.Node, class: class, at: at,
+		t: t, to: at.Node, name: at.Name, class: class, at: at,
 		queue: newQueue(t.config.Limits),
 		moved: make(chan struct{}, 1),
 		backoff: backoff{
@@ -66,7 +67,7 @@ func newLane(t *TCP, at Peer, class host.Class) *lane {
 	}
 }
 
-func (l *lane) String() string { return fmt.Sprintf("node %d (%s)", l.to, l.class) }
+func (l *lane) String() string { return fmt.Sprintf("server %s (%s)", l.name, l.class) }
 
 // move sets where the node is, and leaves where it was if that is somewhere else.
 func (l *lane) move(at Peer) {
@@ -151,7 +152,7 @@ func (l *lane) session() (lived time.Duration, err error) {
 		l.mu.Unlock()
 		return 0, errMoved
 	}
-	addr := l.at.Addr
+	at := l.at
 	l.leave = leave
 	// What has happened before is in at.
 	select {
@@ -160,7 +161,7 @@ func (l *lane) session() (lived time.Duration, err error) {
 	}
 	l.mu.Unlock()
 
-	conn, r, err := l.connect(ctx, addr)
+	conn, r, err := l.connect(ctx, at)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = errMoved
@@ -174,7 +175,7 @@ func (l *lane) session() (lived time.Duration, err error) {
 	l.mu.Lock()
 	l.connected, l.incarnation, l.lastErr = begun, r.Incarnation, nil
 	l.mu.Unlock()
-	l.t.config.Logf("connected to %v at %s", l, addr)
+	l.t.config.Logf("connected to %v at %s", l, at.Addr)
 
 	s := newSession(l, conn, r.MaxFrame)
 	err = s.run()
@@ -189,15 +190,15 @@ func (l *lane) session() (lived time.Duration, err error) {
 }
 
 // connect dials and shakes hands.
-func (l *lane) connect(ctx context.Context, addr string) (net.Conn, reply, error) {
+func (l *lane) connect(ctx context.Context, at Peer) (net.Conn, *reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.t.config.Timing.Connect)
 	defer cancel()
-	conn, err := l.t.config.Dial(ctx, "tcp", addr)
+	conn, err := l.t.config.Dial(ctx, "tcp", at.Addr)
 	if err != nil {
-		return nil, reply{}, err
+		return nil, nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { hangUp(conn) })
-	r, err := l.greet(conn)
+	r, err := l.t.greet(conn, at, l.class)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -206,32 +207,9 @@ func (l *lane) connect(ctx context.Context, addr string) (net.Conn, reply, error
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("no answer to the handshake within %v", l.t.config.Timing.Connect)
 		}
-		return nil, reply{}, err
+		return nil, nil, err
 	}
 	return conn, r, nil
-}
-
-// greet is the dialling end's half of the handshake.
-func (l *lane) greet(conn net.Conn) (reply, error) {
-	c := &l.t.config
-	h := hello{Class: l.class, From: c.Self, Incarnation: c.Incarnation, To: l.to, Cluster: c.Cluster}
-	if _, err := conn.Write(h.encode()); err != nil {
-		return reply{}, fmt.Errorf("handshake: %w", err)
-	}
-	body, err := readHandshake(conn)
-	if err != nil {
-		return reply{}, fmt.Errorf("handshake: %w", err)
-	}
-	r, err := decodeReply(body)
-	switch {
-	case err != nil:
-		return reply{}, fmt.Errorf("handshake: %w", err)
-	case r.Reason != welcome:
-		return reply{}, &RefusedError{Reason: r.Reason, Text: r.Text}
-	case r.Node != l.to:
-		return reply{}, fmt.Errorf("handshake: node %d answers", r.Node)
-	}
-	return r, nil
 }
 
 // backoff is the time between attempts.

@@ -20,7 +20,7 @@ func TestCrashAndReconnect(t *testing.T) {
 		n.host(2).Crash()
 		two.Stop()
 		time.Sleep(10 * time.Millisecond)
-		log.want(t, "lost the connection to node 2 (normal) at n2:6222", "connection reset")
+		log.want(t, "lost the connection to server n2 (normal) at n2:6222", "connection reset")
 		if !one.Send(2, host.Normal, []byte("x")) {
 			t.Error("the first frame after a long connection is dropped unseen")
 		}
@@ -75,7 +75,7 @@ func TestWaitingFramesGoWithTheirConnection(t *testing.T) {
 				t.Errorf("frame %d arrived instead of %d", got, number-10+uint64(i))
 			}
 		}
-		if len(log.matching("lost the connection to node 2", "waiting frames are dropped")) != 1 {
+		if len(log.matching("lost the connection to server n2", "waiting frames are dropped")) != 1 {
 			t.Errorf("log %q", log.matching("lost"))
 		}
 	})
@@ -83,7 +83,7 @@ func TestWaitingFramesGoWithTheirConnection(t *testing.T) {
 
 // What is taken from the queue in the moment that the session ends.
 func TestFramesTakenTooLateCountAsDropped(t *testing.T) {
-	tr, err := New(Config{Self: 1, Receive: nobody, Book: NewBook(), Dial: new(net.Dialer).DialContext})
+	tr, err := New(Config{Self: 1, Cluster: "c", Name: "n1", Instance: "i", Receive: nobody, Book: NewBook(), Dial: new(net.Dialer).DialContext})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestAnswersThatCannotBe(t *testing.T) {
 				if _, err := readHandshake(conn); err != nil {
 					t.Fatal(err)
 				}
-				r := reply{Node: 2, MaxFrame: 1000}
+				r := reply{Node: 2, MaxFrame: 1000, Cluster: "east", Name: "n2", Instance: "x"}
 				if _, err := conn.Write(r.encode()); err != nil {
 					t.Fatal(err)
 				}
@@ -214,7 +214,7 @@ func TestAnswersThatCannotBe(t *testing.T) {
 					}
 				}
 				time.Sleep(time.Second)
-				log.want(t, "lost the connection to node 2", "answer of the peer: damaged frame")
+				log.want(t, "lost the connection to server n2", "answer of the peer: damaged frame")
 			})
 		})
 	}
@@ -236,13 +236,13 @@ func TestPeersChange(t *testing.T) {
 		put(n.book, 1, "self")
 		put(n.book, 2, "moved:7000")
 		time.Sleep(50 * time.Millisecond)
-		log.want(t, "lost the connection to node 2 (normal)", "no longer its address")
+		log.want(t, "lost the connection to server n2 (normal)", "no longer its address")
 		if !one.Send(2, host.Normal, []byte("moved")) {
 			t.Error("dropped at first demand")
 		}
 		time.Sleep(50 * time.Millisecond)
 		wantFrames(t, "moved", got.from(1, host.Normal), [][]byte{[]byte("first"), []byte("moved")})
-		log.want(t, "connected to node 2 (normal) at moved:7000")
+		log.want(t, "connected to server n2 (normal) at moved:7000")
 
 		// The same again is no reason to connect anew.
 		put(n.book, 2, "moved:7000")
@@ -260,7 +260,7 @@ func TestPeersChange(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		one.Send(3, host.Normal, []byte("x"))
 		time.Sleep(50 * time.Millisecond)
-		log.want(t, "cannot connect to node 3 (normal) at moved:7000", "this is node 2, not 3")
+		log.want(t, "cannot connect to server n3 (normal) at moved:7000", `this is server n2, node 2, not "n3", node 3`)
 
 		// Node 2 is not known any more, but may send.
 		n.book.Remove(2)
@@ -302,7 +302,7 @@ func TestPeerWithALowerLimit(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		wantFrames(t, "small ones", got.from(1, host.Normal), want)
-		log.want(t, "dropped what node 2 (normal) does not accept: frame of 1001 bytes exceeds the limit of 1000")
+		log.want(t, "dropped what server n2 (normal) does not accept: frame of 1001 bytes exceeds the limit of 1000")
 		if s := statsOf(one, 2).Out[host.Normal]; s.Dropped != 2 || s.Queued != 0 || s.Connects != 1 || s.Frames != 3 {
 			t.Errorf("stats %+v", s)
 		}

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -19,8 +18,10 @@ import (
 
 // source is the receiving end of a node that has connected.
 type source struct {
-	from   raft.NodeID
-	inlets [len(classes)]inlet
+	from raft.NodeID
+	// name and instance are who the node is at present; guarded by the transport.
+	name, instance string
+	inlets         [len(classes)]inlet
 }
 
 // inlet is where the frames of one node and class come in. One connection, the
@@ -40,12 +41,30 @@ type inlet struct {
 	lastErr     error
 }
 
-func newSource(from raft.NodeID) *source {
-	s := &source{from: from}
+func newSource(h *hello) *source {
+	s := &source{from: h.From, name: h.Name, instance: h.Instance}
 	for i := range s.inlets {
 		s.inlets[i].turn = make(chan struct{}, 1)
 	}
 	return s
+}
+
+// alive reports whether the node has been heard on a connection so lately that it
+// would have been given up otherwise.
+func (s *source) alive(now, timeout time.Duration) bool {
+	return slices.ContainsFunc(s.connections(), func(in *inbound) bool {
+		return !in.isGone() && now-time.Duration(in.heard.Load()) < timeout
+	})
+}
+
+// idle reports whether nothing of the node is left.
+func (s *source) idle() bool {
+	for i := range s.inlets {
+		if len(s.inlets[i].turn) > 0 {
+			return false
+		}
+	}
+	return len(s.connections()) == 0
 }
 
 // connections returns those that are open.
@@ -69,8 +88,11 @@ type inbound struct {
 	conn  net.Conn
 	src   io.Reader // what conn brings, and has brought before it was taken over
 	from  raft.NodeID
+	name  string
 	class host.Class
 
+	// heard is when bytes came last, since the transport was made.
+	heard atomic.Int64
 	// received counts the bytes of frames that have been read.
 	received atomic.Uint64
 	// held is true while it is not for want of bytes that none are read.
@@ -83,156 +105,24 @@ type inbound struct {
 	cause error         // set before gone is closed
 }
 
+func (in *inbound) String() string { return fmt.Sprintf("server %s (%s)", in.name, in.class) }
+
 var (
 	errReplaced = errors.New("the peer has connected anew")
 	errStopped  = errors.New("the transport is stopped")
 )
 
-// Accept takes over a connection that somebody else has accepted, after TLS if there
-// is any. read is what has been read of it already, to look at its FirstByte; it
-// must not be changed any more. Accept returns at once.
-func (t *TCP) Accept(conn net.Conn, read []byte) {
-	t.mu.Lock()
-	if t.stopped {
-		t.mu.Unlock()
-		hangUp(conn)
-		return
-	}
-	if len(t.strangers) >= t.config.Limits.MaxHandshakes {
-		t.refused++
-		t.mu.Unlock()
-		hangUp(conn)
-		return
-	}
-	t.strangers[conn] = struct{}{}
-	t.wg.Add(1)
-	t.mu.Unlock()
-	go func() {
-		defer t.wg.Done()
-		defer hangUp(conn)
-		t.serve(conn, io.MultiReader(bytes.NewReader(read), conn))
-	}()
-}
-
-// serve serves a connection of which src are the bytes, until it has ended.
-func (t *TCP) serve(conn net.Conn, src io.Reader) {
-	h, err := t.receiveHello(conn, src)
-	if err != nil {
-		t.refuse(conn, err)
-		return
-	}
-	in, err := t.admit(conn, src, h)
-	if err != nil {
-		t.refuse(conn, err)
-		return
-	}
-	err = in.run()
-	in.inlet.mu.Lock()
-	in.inlet.lastErr = err
-	in.inlet.mu.Unlock()
-	if t.ctx.Err() != nil {
-		return
-	}
-	t.config.Logf("connection from node %d (%s) at %v has ended: %v", in.from, in.class, conn.RemoteAddr(), err)
-}
-
-// receiveHello is the first half of the handshake. A RefusedError is what the
-// other end is to be told.
-func (t *TCP) receiveHello(conn net.Conn, src io.Reader) (hello, error) {
-	if err := conn.SetDeadline(deadline(t.config.Timing.Connect)); err != nil {
-		return hello{}, err
-	}
-	body, err := readHandshake(src)
-	if version := versionError(0); errors.As(err, &version) {
-		return hello{}, &RefusedError{Reason: RefusedVersion, Text: version.Error()}
-	} else if err != nil {
-		return hello{}, err
-	}
-	h, err := decodeHello(body)
-	switch c := &t.config; {
-	case err != nil:
-		return hello{}, &RefusedError{Reason: RefusedMalformed, Text: err.Error()}
-	case h.Cluster != c.Cluster:
-		return hello{}, &RefusedError{
-			Reason: RefusedCluster,
-			Text:   fmt.Sprintf("node %d is of cluster %q, not %q", c.Self, c.Cluster, h.Cluster),
-		}
-	case h.To != c.Self:
-		return hello{}, &RefusedError{Reason: RefusedNode, Text: fmt.Sprintf("this is node %d, not %d", c.Self, h.To)}
-	case h.From == c.Self:
-		return hello{}, &RefusedError{Reason: RefusedNode, Text: fmt.Sprintf("the caller has the number of this node, %d", c.Self)}
-	}
-	return h, nil
-}
-
-// refuse says no, if the other end is one that would understand.
-func (t *TCP) refuse(conn net.Conn, err error) {
-	t.mu.Lock()
-	delete(t.strangers, conn)
-	t.refused++
-	t.mu.Unlock()
-	if t.ctx.Err() != nil {
-		return
-	}
-	t.config.Logf("refused the connection from %v: %v", conn.RemoteAddr(), err)
-	if refusal := (*RefusedError)(nil); errors.As(err, &refusal) {
-		r := reply{Reason: refusal.Reason, Node: t.config.Self, Incarnation: t.config.Incarnation, Text: refusal.Text}
-		// It is a courtesy; the connection is closed next.
-		_, _ = conn.Write(r.encode())
-	}
-}
-
-// admit makes a connection the current one of its inlet, in the place of an
-// older one.
-func (t *TCP) admit(conn net.Conn, src io.Reader, h hello) (*inbound, error) {
-	if err := conn.SetDeadline(time.Time{}); err != nil {
-		return nil, err
-	}
-	in := &inbound{
-		t: t, conn: conn, src: src, from: h.From, class: h.Class,
-		pinged: make(chan struct{}, 1), gone: make(chan struct{}),
-	}
-	t.mu.Lock()
-	s := t.sources[h.From]
-	switch {
-	case t.stopped:
-		t.mu.Unlock()
-		return nil, errStopped
-	case s == nil && len(t.sources) >= t.config.Limits.MaxNodes:
-		t.mu.Unlock()
-		return nil, &RefusedError{Reason: RefusedBusy, Text: "too many nodes have connected already"}
-	case s == nil:
-		s = newSource(h.From)
-		t.sources[h.From] = s
-	}
-	in.inlet = &s.inlets[h.Class]
-	// Stop looks among the strangers first and the sources then, under the
-	// same lock.
-	delete(t.strangers, conn)
-	in.inlet.mu.Lock()
-	old := in.inlet.current
-	in.inlet.current = in
-	in.inlet.since, in.inlet.incarnation = t.config.Clock.Now(), h.Incarnation
-	in.inlet.mu.Unlock()
-	t.mu.Unlock()
-	if old != nil {
-		old.fail(errReplaced)
-	}
-	in.inlet.accepts.Add(1)
-	return in, nil
-}
-
 // run serves the connection and returns why it ended.
 func (in *inbound) run() error {
 	t := in.t
-	r := reply{Node: t.config.Self, Incarnation: t.config.Incarnation, MaxFrame: uint32(t.config.Limits.MaxFrame)}
+	r := t.reply(welcome, "")
 	var wg sync.WaitGroup
 	if err := in.conn.SetWriteDeadline(deadline(t.config.Timing.Connect)); err != nil {
 		in.fail(err)
 	} else if _, err := in.conn.Write(r.encode()); err != nil {
 		in.fail(fmt.Errorf("handshake: %w", err))
 	} else {
-		t.config.Logf("accepted a connection from node %d (%s) at %v", in.from, in.class, in.conn.RemoteAddr())
+		t.config.Logf("accepted a connection from %v at %v", in, in.conn.RemoteAddr())
 		in.held.Store(true) // until it is its turn
 		wg.Go(func() { in.fail(in.answer()) })
 		in.fail(in.read())
@@ -304,6 +194,9 @@ func (in *inbound) read() error {
 // Read reads what the connection brings and counts.
 func (in *inbound) Read(p []byte) (int, error) {
 	n, err := in.src.Read(p)
+	if n > 0 {
+		in.heard.Store(int64(in.t.now()))
+	}
 	in.received.Add(uint64(n))
 	in.inlet.received.Add(uint64(n))
 	in.inlet.reads.Add(1)

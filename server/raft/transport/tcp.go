@@ -84,9 +84,17 @@ type Config struct {
 	// their Stats.
 	Self        raft.NodeID
 	Incarnation uint32
-	// Cluster is the name that all nodes have in common, at most MaxName
-	// bytes. Others are refused.
-	Cluster string
+	// Cluster is the name that all servers have in common; others are refused. Name
+	// is that of this server, Instance that of this process, which is another one
+	// each time the server starts. They have at most MaxName bytes, without blanks.
+	Cluster, Name, Instance string
+	// Authorize reports whether user and password are those of the cluster. It must
+	// not tell by the time it takes how much of them was right, and may be called by
+	// several goroutines. The default is that the name of the cluster will do.
+	Authorize func(username, password string) bool
+	// Credentials are what a node wants to see that is dialled, of at most MaxName
+	// bytes each. The default is none.
+	Credentials func(to Peer) (username, password string)
 	// Receive gets what arrives. Nothing does before Accept.
 	Receive ReceiveFunc
 	// Book says where other nodes are. An entry for this one is ignored.
@@ -114,6 +122,7 @@ type Config struct {
 // goroutines.
 type TCP struct {
 	config Config
+	begun  time.Time
 	// ctx ends with Stop.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -155,10 +164,16 @@ func New(c Config) (*TCP, error) {
 		return nil, errors.New("raft transport: nobody says where nodes are")
 	case c.Dial == nil:
 		return nil, errors.New("raft transport: nobody dials")
-	case len(c.Cluster) > MaxName:
-		return nil, fmt.Errorf("raft transport: the name of the cluster has %d bytes, more than %d", len(c.Cluster), MaxName)
+	case checkNames(c.Cluster, c.Name, c.Instance) != nil:
+		return nil, fmt.Errorf("raft transport: %w", checkNames(c.Cluster, c.Name, c.Instance))
 	case c.Limits.MaxFrame < 0 || c.Limits.MaxFrame > 1<<30:
 		return nil, fmt.Errorf("raft transport: frames of %d bytes", c.Limits.MaxFrame)
+	}
+	if c.Authorize == nil {
+		c.Authorize = func(string, string) bool { return true }
+	}
+	if c.Credentials == nil {
+		c.Credentials = func(Peer) (string, string) { return "", "" }
 	}
 	if c.Logf == nil {
 		c.Logf = func(string, ...any) {}
@@ -168,6 +183,7 @@ func New(c Config) (*TCP, error) {
 	}
 	t := &TCP{
 		config:    c,
+		begun:     c.Clock.Now(),
 		strangers: make(map[net.Conn]struct{}),
 		sources:   make(map[raft.NodeID]*source),
 	}
@@ -273,6 +289,9 @@ func (t *TCP) Stop() {
 	}
 	t.wg.Wait()
 }
+
+// now is the time since the transport was made.
+func (t *TCP) now() time.Duration { return t.config.Clock.Now().Sub(t.begun) }
 
 // deadline is for connections, whose deadlines are on the machine's clock.
 func deadline(d time.Duration) time.Time { return time.Now().Add(d) }

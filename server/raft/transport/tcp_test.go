@@ -78,6 +78,11 @@ func statsOf(tr interface{ Stats() []PeerStats }, id raft.NodeID) PeerStats {
 	return PeerStats{}
 }
 
+// helloOf is what a node says to node 2.
+func helloOf(from raft.NodeID) hello {
+	return hello{From: from, Incarnation: 9, To: 2, Cluster: "east", Name: nameOf(from), Instance: "process-" + nameOf(from), ToName: "n2"}
+}
+
 // greeted connects as node from to node 2 and shakes hands.
 func greeted(t *testing.T, n *tcpNetwork, from raft.NodeID, class host.Class) *memnet.Conn {
 	t.Helper()
@@ -86,7 +91,8 @@ func greeted(t *testing.T, n *tcpNetwork, from raft.NodeID, class host.Class) *m
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	h := hello{Class: class, From: from, Incarnation: 9, To: 2, Cluster: "east"}
+	h := helloOf(from)
+	h.Class = class
 	if _, err := conn.Write(h.encode()); err != nil {
 		t.Fatal(err)
 	}
@@ -162,9 +168,9 @@ func TestSilentPeerIsGivenUp(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		log.want(t, "lost the connection to node 2 (normal)", "the peer has been silent for")
-		log.want(t, "connection from node 1 (normal)", "has ended: the peer has been silent for")
-		if attempts := log.matching("cannot connect to node 2 (normal)"); len(attempts) != 1 {
+		log.want(t, "lost the connection to server n2 (normal)", "the peer has been silent for")
+		log.want(t, "connection from server n1 (normal)", "has ended: the peer has been silent for")
+		if attempts := log.matching("cannot connect to server n2 (normal)"); len(attempts) != 1 {
 			t.Errorf("of many failed attempts %d are logged", len(attempts))
 		}
 		if s := statsOf(one, 2).Out[host.Normal]; s.Dropped < 400 || !s.Connected.IsZero() || s.Queued > 50 {
@@ -203,7 +209,7 @@ func TestHalfOpenConnection(t *testing.T) {
 					one.Send(2, host.Normal, make([]byte, 100))
 					time.Sleep(100 * time.Millisecond)
 				}
-				log.want(t, "lost the connection to node 2 (normal)")
+				log.want(t, "lost the connection to server n2 (normal)")
 				log.want(t, "the peer has been silent for")
 				n.net.Unblock(from, to)
 				got.clear()
@@ -338,7 +344,7 @@ func TestBadInputEndsTheConnection(t *testing.T) {
 				if k := len(got.from(3, host.Normal)); k != tt.frames {
 					t.Errorf("%d frames are handed over, want %d", k, tt.frames)
 				}
-				log.want(t, "connection from node 3 (normal) at n3:", tt.logged)
+				log.want(t, "connection from server n3 (normal) at n3:", tt.logged)
 				s := statsOf(two, 3).In[host.Normal]
 				if s.Damaged != tt.counts || s.Err == nil || !s.Connected.IsZero() {
 					t.Errorf("stats %+v", s)
@@ -397,7 +403,7 @@ func TestBoundsOnStrangersAndNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		h := hello{From: 5, To: 2, Cluster: "east"}
+		h := helloOf(5)
 		if _, err := conn.Write(h.encode()); err != nil {
 			t.Fatal(err)
 		}
@@ -414,7 +420,7 @@ func TestBoundsOnStrangersAndNodes(t *testing.T) {
 // Whoever shares the port has read something already, and perhaps more than the
 // hello.
 func TestAcceptWithWhatWasRead(t *testing.T) {
-	h := hello{From: 3, To: 2, Cluster: "east"}
+	h := helloOf(3)
 	sent := append(h.encode(), stream([]byte("first"), []byte("second"))...)
 	for _, read := range []int{0, 1, len(Magic), len(h.encode()) - 1, len(h.encode()), len(h.encode()) + 5, len(sent)} {
 		synctest.Test(t, func(t *testing.T) {
@@ -553,11 +559,13 @@ func TestConfigIsChecked(t *testing.T) {
 		{"no receiver", func(c *Config) { c.Receive = nil }, "nobody receives"},
 		{"no book", func(c *Config) { c.Book = nil }, "nobody says where nodes are"},
 		{"no dialler", func(c *Config) { c.Dial = nil }, "nobody dials"},
-		{"long name", func(c *Config) { c.Cluster = strings.Repeat("x", 256) }, "256 bytes"},
+		{"long name", func(c *Config) { c.Cluster = strings.Repeat("x", 256) }, `x" is not the name`},
+		{"no name", func(c *Config) { c.Name = "" }, `"" is not the name`},
+		{"no process", func(c *Config) { c.Instance = "" }, `"" is not the name`},
 		{"huge frames", func(c *Config) { c.Limits.MaxFrame = 2 << 30 }, "frames of"},
 		{"negative frames", func(c *Config) { c.Limits.MaxFrame = -1 }, "frames of"},
 	} {
-		c := Config{Self: 1, Cluster: "c", Receive: nobody, Book: NewBook(), Dial: new(net.Dialer).DialContext}
+		c := Config{Self: 1, Cluster: "c", Name: "s", Instance: "i", Receive: nobody, Book: NewBook(), Dial: new(net.Dialer).DialContext}
 		tt.change(&c)
 		if _, err := New(c); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v", tt.name, err)

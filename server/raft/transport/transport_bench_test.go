@@ -13,7 +13,7 @@ import (
 // interface, as the book then says.
 func newLoopback(t testing.TB, id raft.NodeID, book *Book, receive ReceiveFunc) *TCP {
 	t.Helper()
-	tr, err := New(Config{Self: id, Cluster: "c", Receive: receive, Book: book, Dial: new(net.Dialer).DialContext, Logf: t.Logf})
+	tr, err := New(Config{Self: id, Cluster: "c", Name: nameOf(id), Instance: "i", Receive: receive, Book: book, Dial: new(net.Dialer).DialContext, Logf: t.Logf})
 	if err != nil {
 		t.Fatal(err)
 	}

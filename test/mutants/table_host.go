@@ -23,13 +23,14 @@ const (
 	hostStep    = "server/raft/host/step.go"
 	hostWire    = "server/raft/host/wire.go"
 
-	netAdmission = "server/raft/transport/admission.go"
-	netFrame     = "server/raft/transport/frame.go"
-	netHandshake = "server/raft/transport/handshake.go"
-	netLane      = "server/raft/transport/lane.go"
-	netQueue     = "server/raft/transport/queue.go"
-	netSession   = "server/raft/transport/session.go"
-	netSource    = "server/raft/transport/source.go"
+	netAdmission  = "server/raft/transport/admission.go"
+	netComplaints = "server/raft/transport/complaints.go"
+	netFrame      = "server/raft/transport/frame.go"
+	netHandshake  = "server/raft/transport/handshake.go"
+	netLane       = "server/raft/transport/lane.go"
+	netQueue      = "server/raft/transport/queue.go"
+	netSession    = "server/raft/transport/session.go"
+	netSource     = "server/raft/transport/source.go"
 )
 
 // hostMutants are faults of the host of many groups, which gives the cores their
@@ -372,6 +373,14 @@ var hostMutants = []Mutant{
 	{
 		"process that has died keeps its place", netSource, "< timeout\n", "< 1000*timeout\n",
 		"a server that cannot come back",
+	},
+	{
+		"refusals fill the log", netComplaints, "	if at, ok := c.told[key]; ok && now-at < complaintAgain {\n		return false\n	}\n", "",
+		"a disk that is full of one line",
+	},
+	{
+		"complaints are remembered without bound", netComplaints, "		if len(c.told) >= maxComplaints {\n			return false\n		}\n", "",
+		"memory for whoever knocks",
 	},
 	{
 		"old connection speaks after the new one", netSource, "	case in.inlet.turn <- struct{}{}:\n		defer func() { <-in.inlet.turn }()\n", "	default:\n",

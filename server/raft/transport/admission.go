@@ -22,7 +22,7 @@ func (t *TCP) Accept(conn net.Conn, read []byte) {
 		return
 	}
 	if len(t.strangers) >= t.config.Limits.MaxHandshakes {
-		t.refused++
+		t.refused[RefusedBusy]++
 		t.mu.Unlock()
 		hangUp(conn)
 		return
@@ -40,13 +40,12 @@ func (t *TCP) Accept(conn net.Conn, read []byte) {
 // serve serves a connection of which src are the bytes, until it has ended.
 func (t *TCP) serve(conn net.Conn, src io.Reader) {
 	h, err := t.receiveHello(conn, src)
-	if err != nil {
-		t.refuse(conn, err)
-		return
+	var in *inbound
+	if err == nil {
+		in, err = t.admit(conn, src, h)
 	}
-	in, err := t.admit(conn, src, h)
 	if err != nil {
-		t.refuse(conn, err)
+		t.refuse(conn, h, err)
 		return
 	}
 	err = in.run()
@@ -60,7 +59,8 @@ func (t *TCP) serve(conn net.Conn, src io.Reader) {
 }
 
 // receiveHello is the first half of the handshake. A RefusedError is what the
-// other end is to be told.
+// other end is to be told. The hello is nil before the other end has shown that it
+// belongs to the cluster.
 func (t *TCP) receiveHello(conn net.Conn, src io.Reader) (*hello, error) {
 	if err := conn.SetDeadline(deadline(t.config.Timing.Connect)); err != nil {
 		return nil, err
@@ -75,7 +75,13 @@ func (t *TCP) receiveHello(conn net.Conn, src io.Reader) (*hello, error) {
 	if err != nil {
 		return nil, refusal(RefusedMalformed, "%v", err)
 	}
-	return &h, t.judge(&h)
+	if err := t.judge(&h); err != nil {
+		if err.Reason == RefusedCluster || err.Reason == RefusedCredentials {
+			return nil, err
+		}
+		return &h, err
+	}
+	return &h, nil
 }
 
 func refusal(reason Reason, format string, args ...any) *RefusedError {
@@ -83,7 +89,7 @@ func refusal(reason Reason, format string, args ...any) *RefusedError {
 }
 
 // judge decides whether a node may come in, as far as that is clear from what it says.
-func (t *TCP) judge(h *hello) error {
+func (t *TCP) judge(h *hello) *RefusedError {
 	c := &t.config
 	switch {
 	case h.Cluster != c.Cluster:
@@ -135,13 +141,14 @@ func (t *TCP) admit(conn net.Conn, src io.Reader, h *hello) (*inbound, error) {
 		old = append(old, in.inlet.current)
 	}
 	in.inlet.current = in
-	in.inlet.since, in.inlet.incarnation = t.config.Clock.Now(), h.Incarnation
+	in.inlet.since, in.inlet.instance, in.inlet.incarnation = t.config.Clock.Now(), h.Instance, h.Incarnation
 	in.inlet.mu.Unlock()
 	t.mu.Unlock()
 	for _, other := range old {
 		other.fail(errReplaced)
 	}
 	in.inlet.accepts.Add(1)
+	t.complaints.settle(h.about())
 	return in, nil
 }
 
@@ -200,19 +207,45 @@ func (t *TCP) reply(reason Reason, text string) *reply {
 }
 
 // refuse says no, if the other end is one that would understand.
-func (t *TCP) refuse(conn net.Conn, err error) {
+func (t *TCP) refuse(conn net.Conn, h *hello, err error) {
+	var refusal *RefusedError
+	reason := Unheard
+	if errors.As(err, &refusal) {
+		reason = refusal.Reason
+	}
 	t.mu.Lock()
 	delete(t.strangers, conn)
-	t.refused++
+	t.refused[reason]++
 	t.mu.Unlock()
 	if t.ctx.Err() != nil {
 		return
 	}
-	t.config.Logf("refused the connection from %v: %v", conn.RemoteAddr(), err)
-	if refusal := (*RefusedError)(nil); errors.As(err, &refusal) {
+	// A stranger can call itself whatever it likes, but comes from somewhere.
+	about := "at " + hostOf(conn.RemoteAddr())
+	if h != nil {
+		about = h.about()
+	}
+	if t.complaints.first(about, err, t.now()) {
+		t.config.Logf("refused the connection from %v: %v", conn.RemoteAddr(), err)
+	}
+	if refusal != nil {
 		// It is a courtesy; the connection is closed next.
 		_, _ = conn.Write(t.reply(refusal.Reason, refusal.Text).encode())
 	}
+}
+
+// about is what complaints are about the sender of a hello that belongs to the cluster.
+func (h *hello) about() string { return "from " + h.Name }
+
+func hostOf(addr net.Addr) string {
+	if addr == nil {
+		return ""
+	}
+	host, _, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	return host
 }
 
 // greet is the dialling end's half of the handshake.

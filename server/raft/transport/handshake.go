@@ -82,8 +82,14 @@ type Reason uint8
 
 const (
 	welcome Reason = iota
+	// Unheard is, in TCP.Refused, for those who have said no hello.
+	Unheard = welcome
+)
+
+// The others are as on the wire.
+const (
 	// RefusedVersion says that the accepting end does not speak the version.
-	RefusedVersion
+	RefusedVersion Reason = iota + 1
 	// RefusedMalformed says that it did not understand the hello.
 	RefusedMalformed
 	// RefusedCluster says that it belongs to another cluster.
@@ -98,8 +104,17 @@ const (
 	// names make the same number.
 	RefusedDuplicate
 
-	reasons // how many there are
+	reasons // one more than the last
 )
+
+var reasonNames = [reasons]string{"unheard", "version", "malformed", "cluster", "node", "busy", "credentials", "duplicate"}
+
+func (r Reason) String() string {
+	if r < reasons {
+		return reasonNames[r]
+	}
+	return fmt.Sprintf("reason %d", uint8(r))
+}
 
 // hello is what the dialling end says.
 type hello struct {

@@ -224,8 +224,8 @@ func TestAcceptingEndOfTheHandshake(t *testing.T) {
 					}
 				}
 				synctest.Wait()
-				if tr.Refused() != 1 {
-					t.Errorf("%d connections count as refused", tr.Refused())
+				if r := tr.Refused(); r[tt.reason] != 1 || len(r) != 1 {
+					t.Errorf("%v connections count as refused", r)
 				}
 				log.want(t, "refused the connection from n3:", tt.logged)
 			})
@@ -309,7 +309,7 @@ func TestDiallingEndOfTheHandshake(t *testing.T) {
 					t.Error("frames are queued right after a failed attempt")
 				}
 				log.want(t, "cannot connect to server n2 (normal) at n2:6222: ", tt.want)
-				if s := tr.Stats()[0].Out[host.Normal]; s.Dropped != 2 || s.Err == nil || !s.Connected.IsZero() || s.Connects != 0 {
+				if s := tr.Stats()[0].Out[host.Normal]; s.Dropped != 2 || s.Err == nil || !s.Connected.IsZero() || s.Connects != 0 || s.Failures != 1 {
 					t.Errorf("stats %+v", s)
 				}
 			})

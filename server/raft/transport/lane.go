@@ -33,15 +33,14 @@ type lane struct {
 	queue *queue
 
 	backoff backoff
-	// failing is why connecting failed the last time, "" if it did not; so that
-	// a log tells it once.
-	failing string
 	// moved has an element when the address has changed.
 	moved chan struct{}
 
 	// Counters of all sessions. sent includes headers.
-	connects, sentFrames, sent, writes atomic.Uint64
-	rtt                                atomic.Int64
+	connects, failures, sentFrames, sent, writes atomic.Uint64
+	rtt                                          atomic.Int64
+	// heard is when an answer came last, since the transport was made.
+	heard atomic.Int64
 
 	mu sync.Mutex
 	at Peer
@@ -51,6 +50,7 @@ type lane struct {
 	leave context.CancelFunc
 	// connected is since when there is a session; zero if there is none.
 	connected   time.Time
+	instance    string
 	incarnation uint32
 	lastErr     error
 }
@@ -69,6 +69,9 @@ func newLane(t *TCP, at Peer, class host.Class) *lane {
 
 func (l *lane) String() string { return fmt.Sprintf("server %s (%s)", l.name, l.class) }
 
+// about is what complaints are about: the node, whatever the lane.
+func (l *lane) about() string { return "to " + l.name }
+
 // move sets where the node is, and leaves where it was if that is somewhere else.
 func (l *lane) move(at Peer) {
 	l.mu.Lock()
@@ -77,6 +80,7 @@ func (l *lane) move(at Peer) {
 		return
 	}
 	l.at = at
+	l.t.complaints.settle(l.about())
 	if l.leave != nil {
 		l.leave()
 	}
@@ -131,10 +135,11 @@ func (l *lane) report(lived time.Duration, err error) {
 		return
 	}
 	if lived > 0 {
-		l.failing = ""
 		l.t.config.Logf("lost the connection to %v at %s after %v: %v; %d waiting frames are dropped", l, addr, lived, err, dropped)
-	} else if l.failing != err.Error() {
-		l.failing = err.Error()
+		return
+	}
+	l.failures.Add(1)
+	if l.t.complaints.first(l.about(), err, l.t.now()) {
 		l.t.config.Logf("cannot connect to %v at %s: %v", l, addr, err)
 	}
 }
@@ -173,8 +178,9 @@ func (l *lane) session() (lived time.Duration, err error) {
 	begun := l.t.config.Clock.Now()
 	l.connects.Add(1)
 	l.mu.Lock()
-	l.connected, l.incarnation, l.lastErr = begun, r.Incarnation, nil
+	l.connected, l.instance, l.incarnation, l.lastErr = begun, r.Instance, r.Incarnation, nil
 	l.mu.Unlock()
+	l.t.complaints.settle(l.about())
 	l.t.config.Logf("connected to %v at %s", l, at.Addr)
 
 	s := newSession(l, conn, r.MaxFrame)

@@ -155,6 +155,7 @@ func (s *session) watch() error {
 				return fmt.Errorf("answer of the peer: %w", err)
 			}
 			acked, heard = received, s.now()
+			s.lane.heard.Store(int64(s.lane.t.now()))
 			if end := s.pingEnd.Load(); end != 0 && received >= end {
 				s.lane.rtt.Store(int64(heard - s.pinged.Load()))
 				s.pingEnd.Store(0)

@@ -33,10 +33,13 @@ type inlet struct {
 
 	// Counters of all connections. received includes headers.
 	accepts, receivedFrames, received, reads, damaged atomic.Uint64
+	// heard is when bytes came last on any, since the transport was made.
+	heard atomic.Int64
 
 	mu          sync.Mutex
 	current     *inbound
 	since       time.Time
+	instance    string
 	incarnation uint32
 	lastErr     error
 }
@@ -195,7 +198,9 @@ func (in *inbound) read() error {
 func (in *inbound) Read(p []byte) (int, error) {
 	n, err := in.src.Read(p)
 	if n > 0 {
-		in.heard.Store(int64(in.t.now()))
+		now := int64(in.t.now())
+		in.heard.Store(now)
+		in.inlet.heard.Store(now)
 	}
 	in.received.Add(uint64(n))
 	in.inlet.received.Add(uint64(n))

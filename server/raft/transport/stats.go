@@ -3,6 +3,7 @@ package transport
 import (
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-lite/nats-lite/server/raft"
@@ -13,7 +14,8 @@ import (
 // book if it was removed there.
 type PeerStats struct {
 	Node raft.NodeID
-	// Name and Addr are those in the book; empty if the node only connects to us.
+	// Name is that of the server. Addr is where it is dialled; empty if the book does
+	// not have it, and it only connects to us.
 	Name, Addr string
 	// Out and In are by class.
 	Out [len(classes)]OutStats
@@ -26,10 +28,14 @@ type OutStats struct {
 	// Err then says why it ended or could not be made.
 	Connected time.Time
 	Err       error
-	// Incarnation is that of the peer's store, as the peer said last.
+	// Instance is the peer's process, Incarnation that of its store, as it said
+	// last.
+	Instance    string
 	Incarnation uint32
-	// Connects counts the connections.
-	Connects uint64
+	// Connects counts the connections, Failures the attempts that came to none.
+	Connects, Failures uint64
+	// Heard is when the peer was heard last on such a connection; zero if never.
+	Heard time.Time
 	// Frames have been written, with headers Bytes, by Writes calls.
 	Frames, Bytes, Writes uint64
 	// Dropped frames were refused by Send or thrown away later.
@@ -47,10 +53,14 @@ type InStats struct {
 	// Err then says why it ended.
 	Connected time.Time
 	Err       error
-	// Incarnation is that of the peer's store, as the peer said last.
+	// Instance is the peer's process, Incarnation that of its store, as it said
+	// last.
+	Instance    string
 	Incarnation uint32
 	// Connects counts the connections.
 	Connects uint64
+	// Heard is when the peer was heard last on such a connection; zero if never.
+	Heard time.Time
 	// Frames have been handed over. With headers, Bytes have been read by Reads
 	// calls.
 	Frames, Bytes, Reads uint64
@@ -78,8 +88,11 @@ func (t *TCP) Stats() []PeerStats {
 	for _, src := range t.sourcesByNode() {
 		s := byNode[src.from]
 		s.Node = src.from
+		if s.Addr == "" {
+			s.Name = t.nameOf(src)
+		}
 		for i := range src.inlets {
-			s.In[i] = src.inlets[i].stats()
+			s.In[i] = src.inlets[i].stats(t)
 		}
 		byNode[src.from] = s
 	}
@@ -90,35 +103,55 @@ func (t *TCP) Stats() []PeerStats {
 	return stats
 }
 
-// Refused is the number of accepted connections that came to nothing.
-func (t *TCP) Refused() uint64 {
+// Refused returns how many accepted connections came to nothing, by the reason.
+func (t *TCP) Refused() map[Reason]uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.refused
+	refused := make(map[Reason]uint64)
+	for reason, n := range t.refused {
+		if n > 0 {
+			refused[Reason(reason)] = n
+		}
+	}
+	return refused
+}
+
+func (t *TCP) nameOf(s *source) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return s.name
+}
+
+// timeOf makes a time of one since the transport was made, the zero time of 0.
+func (t *TCP) timeOf(since *atomic.Int64) time.Time {
+	if d := since.Load(); d != 0 {
+		return t.begun.Add(time.Duration(d))
+	}
+	return time.Time{}
 }
 
 func (l *lane) stats() OutStats {
 	s := OutStats{
-		Connects: l.connects.Load(),
-		Frames:   l.sentFrames.Load(), Bytes: l.sent.Load(), Writes: l.writes.Load(),
+		Connects: l.connects.Load(), Failures: l.failures.Load(), Heard: l.t.timeOf(&l.heard),
+		Frames: l.sentFrames.Load(), Bytes: l.sent.Load(), Writes: l.writes.Load(),
 		RTT: time.Duration(l.rtt.Load()),
 	}
 	s.Queued, s.QueuedBytes, s.Dropped, s.DroppedBytes = l.queue.count()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s.Connected, s.Incarnation, s.Err = l.connected, l.incarnation, l.lastErr
+	s.Connected, s.Instance, s.Incarnation, s.Err = l.connected, l.instance, l.incarnation, l.lastErr
 	return s
 }
 
-func (in *inlet) stats() InStats {
+func (in *inlet) stats(t *TCP) InStats {
 	s := InStats{
-		Connects: in.accepts.Load(),
-		Frames:   in.receivedFrames.Load(), Bytes: in.received.Load(), Reads: in.reads.Load(),
+		Connects: in.accepts.Load(), Heard: t.timeOf(&in.heard),
+		Frames: in.receivedFrames.Load(), Bytes: in.received.Load(), Reads: in.reads.Load(),
 		Damaged: in.damaged.Load(),
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	s.Incarnation, s.Err = in.incarnation, in.lastErr
+	s.Instance, s.Incarnation, s.Err = in.instance, in.incarnation, in.lastErr
 	if in.current != nil {
 		s.Connected, s.Err = in.since, nil
 	}

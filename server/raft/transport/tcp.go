@@ -105,7 +105,8 @@ type Config struct {
 	// must give up when ctx is done.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Logf is told when connections are made, lost and refused, with whatever
-	// is to blame. It must not block. The default is silence.
+	// is to blame; what goes wrong with the same node for the same reason again
+	// and again, once an hour. It must not block. The default is silence.
 	Logf func(format string, args ...any)
 	// Clock tells when to try again; the deadlines of connections are package
 	// time's. The default is clock.Real.
@@ -142,7 +143,9 @@ type TCP struct {
 	// sources are by those who have connected, ever.
 	sources map[raft.NodeID]*source
 	// refused counts the accepted connections that came to nothing.
-	refused uint64
+	refused [reasons]uint64
+
+	complaints complaints
 }
 
 var _ host.Transport = (*TCP)(nil)
@@ -290,8 +293,8 @@ func (t *TCP) Stop() {
 	t.wg.Wait()
 }
 
-// now is the time since the transport was made.
-func (t *TCP) now() time.Duration { return t.config.Clock.Now().Sub(t.begun) }
+// now is the time since the transport was made; it is not 0.
+func (t *TCP) now() time.Duration { return max(t.config.Clock.Now().Sub(t.begun), 1) }
 
 // deadline is for connections, whose deadlines are on the machine's clock.
 func deadline(d time.Duration) time.Time { return time.Now().Add(d) }

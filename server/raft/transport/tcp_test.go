@@ -132,6 +132,13 @@ func TestStats(t *testing.T) {
 			i.Bytes != o.Bytes || i.Bytes < 10_000 || i.Reads == 0 || i.Damaged != 0 {
 			t.Errorf("in: %+v", i)
 		}
+		now := time.Now()
+		if out.Name != "n2" || o.Instance != "life-2" || o.Failures != 0 || now.Sub(o.Heard) > 2*time.Second || o.Heard.After(now) {
+			t.Errorf("out: %+v", out)
+		}
+		if in.Name != "n1" || i.Instance != "life-1" || now.Sub(i.Heard) > 2*time.Second || i.Heard.After(now) || !in.In[host.Bulk].Heard.IsZero() {
+			t.Errorf("in: %+v", in)
+		}
 		if out.Out[host.Bulk].Connects != 0 || !out.Out[host.Bulk].Connected.IsZero() {
 			t.Errorf("nothing was sent in the other class: %+v", out.Out[host.Bulk])
 		}
@@ -392,8 +399,8 @@ func TestBoundsOnStrangersAndNodes(t *testing.T) {
 			t.Errorf("%d of 5 connections were closed at once, want 2", closed)
 		}
 		time.Sleep(time.Minute)
-		if two.Refused() != 5 {
-			t.Errorf("%d count as refused", two.Refused())
+		if r := two.Refused(); r[RefusedBusy] != 2 || r[Unheard] != 3 {
+			t.Errorf("%v count as refused", r)
 		}
 		greeted(t, n, 3, host.Normal)
 		greeted(t, n, 4, host.Normal)
@@ -520,8 +527,8 @@ func TestOverTLS(t *testing.T) {
 		if out := statsOf(one, 2).Out[host.Bulk]; out.Connects != 1 || out.Connected.IsZero() {
 			t.Errorf("an idle connection does not stay: %+v", out)
 		}
-		if len(got.from(3, host.Normal)) > 0 || two.Refused() != 1 {
-			t.Errorf("who shows no certificate is heard; %d are refused", two.Refused())
+		if len(got.from(3, host.Normal)) > 0 || two.Refused()[Unheard] != 1 {
+			t.Errorf("who shows no certificate is heard; %v are refused", two.Refused())
 		}
 	})
 }

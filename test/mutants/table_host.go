@@ -23,6 +23,7 @@ const (
 	hostStep    = "server/raft/host/step.go"
 	hostWire    = "server/raft/host/wire.go"
 
+	hostOutbox    = "server/raft/host/outbox.go"
 	netAdmission  = "server/raft/transport/admission.go"
 	netComplaints = "server/raft/transport/complaints.go"
 	netFrame      = "server/raft/transport/frame.go"
@@ -401,6 +402,23 @@ var hostMutants = []Mutant{
 	{
 		"queue is not bounded", netQueue, "full := q.frames >= q.maxFrames || q.frames > 0 && q.bytes+size > q.maxBytes", "full := q.frames < 0",
 		"memory without bound behind a slow node",
+	},
+	{
+		"entries are taken whatever waits", netQueue, "	if q.frames == 0 || q.bytes+size <= room && now-q.since[q.next] <= delay {\n", "	if q.frames >= 0 {\n",
+		"heartbeats behind 64 MiB of entries, and all groups without a leader",
+	},
+	{
+		"room for entries never grows", netQueue, "			q.growLocked()\n", "			q.refused = false\n",
+		"a fast network that is used as a slow one",
+	},
+	{
+		"heartbeats leave before the entries that they ask for", hostOutbox,
+		"	if p := &b.entries; p.frame != nil {\n", "	if p := &b.others; p.frame != nil {\n		o.host.sendFrame(b.node, Normal, p.frame, p.messages)\n		*p = parcel{}\n	}\n	if p := &b.entries; p.frame != nil {\n",
+		"entries that are taken for lost, and sent twice",
+	},
+	{
+		"entries are sent behind those that were lost", hostOutbox, "		if slices.Contains(g.lost, m.To) {\n			return // it is of no use without those before it\n		}\n", "		_ = slices.Contains(g.lost, m.To)\n",
+		"a network full of what nobody can use",
 	},
 	{
 		"silent peer is kept", netSession, "silent >= uint64(timing.Timeout) {", "silent >= 1000*uint64(timing.Timeout) {",

@@ -61,9 +61,10 @@
 // Proposals without an outcome are bounded in bytes, by group and in total, as is
 // what waits for the log; beyond that Propose returns ErrOverloaded. While the log
 // is behind, entries from leaders are dropped before they are looked at, and
-// heartbeats and votes are not; the leader probes again. Mailboxes are bounded,
-// frames that a transport has no room for are lost, and the core is told. Images
-// go by a window and a rate.
+// heartbeats and votes are not; the leader probes again. Mailboxes are bounded.
+// Entries that a transport has no room for are lost, and the core is told; what else is
+// said leaves in frames of its own, for which there is room for longer, so that no flood
+// of entries costs a group its leader. Images go by a window and a rate.
 //
 // # Replicas that may have forgotten
 //

@@ -1,20 +1,29 @@
 package host
 
-import "github.com/nats-lite/nats-lite/server/raft"
+import (
+	"slices"
 
-// outboxes gather what a worker's groups have to send in one pass, one frame for
-// each node.
+	"github.com/nats-lite/nats-lite/server/raft"
+)
+
+// outboxes gather what a worker's groups have to send in one pass, two frames for
+// each node: one with the messages that have entries, and one with all others. The
+// first one leaves first, for what is said in the other one may be about it.
 type outboxes struct {
 	host  *Host
 	boxes []*outbox // in the order in which nodes were first needed
 }
 
 type outbox struct {
-	node     raft.NodeID
-	frame    []byte
-	messages int
+	node            raft.NodeID
+	entries, others parcel
 	// appends are those who have entries in the frame, to be told if it is lost.
 	appends []sentAppend
+}
+
+type parcel struct {
+	frame    []byte
+	messages int
 }
 
 type sentAppend struct {
@@ -30,39 +39,45 @@ func (o *outboxes) message(g *Group, m *raft.Message) {
 	if obs := o.host.cfg.Observer; obs != nil {
 		obs.Sent(g.id, m)
 	}
-	b := o.reserve(m.To.Node(), messageSize(m))
-	b.frame = appendMessage(b.frame, g.id, m)
-	b.messages++
+	b := o.box(m.To.Node())
+	p := &b.others
+	if len(m.Entries) > 0 {
+		if slices.Contains(g.lost, m.To) {
+			return // it is of no use without those before it
+		}
+		p = &b.entries
+	}
+	o.reserve(b, p, messageSize(m))
+	p.frame = appendMessage(p.frame, g.id, m)
+	p.messages++
 	if len(m.Entries) > 0 {
 		b.appends = append(b.appends, sentAppend{g, m.To})
 	}
-	if len(b.frame) >= flushBytes {
+	if len(p.frame) >= flushBytes {
 		o.send(b)
 	}
 }
 
 // notice adds a notice about a replica.
 func (o *outboxes) notice(to raft.NodeID, n notice) {
-	b := o.reserve(to, 32)
-	b.frame = appendNotice(b.frame, n)
+	b := o.box(to)
+	o.reserve(b, &b.others, 32)
+	b.others.frame = appendNotice(b.others.frame, n)
 }
 
-// reserve returns the outbox for a node, with a frame that has room for size more
-// bytes.
-func (o *outboxes) reserve(node raft.NodeID, size int) *outbox {
-	b := o.box(node)
-	if len(b.frame)+size > MaxFrame {
+// reserve makes room for size more bytes in a frame.
+func (o *outboxes) reserve(b *outbox, p *parcel, size int) {
+	if len(p.frame)+size > MaxFrame {
 		o.send(b)
 	}
-	switch need := len(b.frame) + size; {
-	case b.frame == nil:
-		b.frame = appendFrameHead(newFrame(size+frameHead), o.host.epoch)
-	case need > cap(b.frame):
-		grown := append(newFrame(max(need, 2*cap(b.frame))), b.frame...)
-		Recycle(b.frame)
-		b.frame = grown
+	switch need := len(p.frame) + size; {
+	case p.frame == nil:
+		p.frame = appendFrameHead(newFrame(size+frameHead), o.host.epoch)
+	case need > cap(p.frame):
+		grown := append(newFrame(max(need, 2*cap(p.frame))), p.frame...)
+		Recycle(p.frame)
+		p.frame = grown
 	}
-	return b
 }
 
 func (o *outboxes) box(node raft.NodeID) *outbox {
@@ -79,19 +94,23 @@ func (o *outboxes) box(node raft.NodeID) *outbox {
 // flush sends all frames.
 func (o *outboxes) flush() {
 	for _, b := range o.boxes {
-		if b.frame != nil {
-			o.send(b)
-		}
+		o.send(b)
 	}
 }
 
-// send sends one. The groups in it are still this worker's.
+// send sends what there is for a node. The groups in it are still this worker's.
 func (o *outboxes) send(b *outbox) {
-	if !o.host.sendFrame(b.node, Normal, b.frame, b.messages) {
-		for _, a := range b.appends {
-			a.group.unreachable(a.to)
+	if p := &b.entries; p.frame != nil {
+		if !o.host.sendFrame(b.node, Entries, p.frame, p.messages) {
+			for _, a := range b.appends {
+				a.group.unreachable(a.to)
+			}
 		}
+		clear(b.appends)
+		*p, b.appends = parcel{}, b.appends[:0]
 	}
-	clear(b.appends)
-	b.frame, b.messages, b.appends = nil, 0, b.appends[:0]
+	if p := &b.others; p.frame != nil {
+		o.host.sendFrame(b.node, Normal, p.frame, p.messages)
+		*p = parcel{}
+	}
 }

@@ -331,7 +331,8 @@ func TestSendSaysWhatItWillNotCarry(t *testing.T) {
 			{"smallest", 2, host.Bulk, 1, true},
 			{"too large", 2, host.Normal, limit + 1, false},
 			{"empty", 2, host.Normal, 0, false},
-			{"unknown class", 2, host.Bulk + 1, 1, false},
+			{"unknown class", 2, host.Entries + 1, 1, false},
+			{"entries", 2, host.Entries, 2, true},
 			{"unknown node", 9, host.Normal, 1, false},
 			{"to itself", 1, host.Normal, 1, false},
 			{"to nobody", 0, host.Normal, 1, false},
@@ -341,7 +342,7 @@ func TestSendSaysWhatItWillNotCarry(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
-		wantFrames(t, "normal", got.from(1, host.Normal), [][]byte{make([]byte, limit)})
+		wantFrames(t, "normal", got.from(1, host.Normal), [][]byte{make([]byte, limit), make([]byte, 2)})
 		wantFrames(t, "bulk", got.from(1, host.Bulk), [][]byte{make([]byte, 1)})
 	})
 }

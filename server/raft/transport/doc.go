@@ -29,6 +29,15 @@
 //
 // The bytes are drawn in docs/formats/raft-transport.md.
 //
+// # Being behind
+//
+// Heartbeats take the way of entries and do not overtake them, because they ask what has
+// become of them. The way therefore is kept short: when a lane is behind, Send refuses
+// Entries, and takes what else there is up to the bound of the queue. How much may wait is
+// found out from how long it waits (200 ms), so that it is little on a slow network and
+// much on a fast one. Small frames of entries may wait for twice as long, so that a group
+// with little to say has its say beside those with much.
+//
 // # Promises
 //
 //   - Send never blocks, and says at once if a frame is dropped. Of what it has

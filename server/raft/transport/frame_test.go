@@ -206,12 +206,12 @@ func TestAllocsOfAFrame(t *testing.T) {
 			t.Errorf("reading a frame of %d bytes allocates %v times, want once", size, n)
 		}
 	}
-	q := newQueue(Limits{}.withDefaults())
+	q := newQueue(Limits{}.withDefaults(), noTime)
 	frame := make([]byte, 100)
 	var frames [][]byte
 	if n := testing.AllocsPerRun(100, func() {
 		for range 100 {
-			q.put(frame)
+			q.put(frame, false)
 		}
 		frames, _ = q.take(frames)
 		q.done(frames, true)

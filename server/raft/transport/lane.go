@@ -58,7 +58,7 @@ type lane struct {
 func newLane(t *TCP, at Peer, class host.Class) *lane {
 	return &lane{
 		t: t, to: at.Node, name: at.Name, class: class, at: at,
-		queue: newQueue(t.config.Limits),
+		queue: newQueue(t.config.Limits, t.now),
 		moved: make(chan struct{}, 1),
 		backoff: backoff{
 			min: t.config.Timing.BackoffMin, max: t.config.Timing.BackoffMax,

@@ -89,7 +89,7 @@ func TestFramesTakenTooLateCountAsDropped(t *testing.T) {
 	}
 	l := newLane(tr, Peer{Node: 2, Addr: "nowhere"}, host.Normal)
 	s := newSession(l, &recorder{}, 1000)
-	l.queue.put([]byte("late"))
+	l.queue.put([]byte("late"), false)
 	s.ended.Store(true)
 	if err := s.write(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("write: %v", err)

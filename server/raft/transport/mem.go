@@ -2,6 +2,7 @@ package transport
 
 import (
 	"sync"
+	"time"
 
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
@@ -12,17 +13,20 @@ import (
 // its nodes may be called from several goroutines.
 type Mem struct {
 	limits Limits
+	now    func() time.Duration
 
 	mu    sync.RWMutex
 	nodes map[raft.NodeID]*MemNode
 	cut   map[[2]raft.NodeID]bool // lower node first
 }
 
-// NewMem returns a network without nodes. Of the limits, MaxFrame, QueueFrames
-// and QueueBytes count; a queue is what waits for the receiver.
+// NewMem returns a network without nodes. Of the limits, MaxFrame and those of queues
+// count; a queue is what waits for the receiver.
 func NewMem(l Limits) *Mem {
+	begun := time.Now()
 	return &Mem{
 		limits: l.withDefaults(),
+		now:    func() time.Duration { return time.Since(begun) },
 		nodes:  make(map[raft.NodeID]*MemNode),
 		cut:    make(map[[2]raft.NodeID]bool),
 	}
@@ -87,11 +91,12 @@ func pairOf(a, b raft.NodeID) [2]raft.NodeID { return [2]raft.NodeID{min(a, b), 
 // Send implements host.Transport. A false says that the frame is dropped, as by
 // TCP's Send.
 func (n *MemNode) Send(to raft.NodeID, class host.Class, frame []byte) bool {
-	if int(class) >= len(classes) || len(frame) == 0 || len(frame) > n.net.limits.MaxFrame {
+	way, ok := wayOf(class)
+	if !ok || len(frame) == 0 || len(frame) > n.net.limits.MaxFrame {
 		return false
 	}
-	inbox := n.net.inbox(n, to, class)
-	return inbox != nil && inbox.put(frame)
+	inbox := n.net.inbox(n, to, way)
+	return inbox != nil && inbox.put(frame, class == host.Entries)
 }
 
 // inbox returns what n has to put frames into, or nil.
@@ -115,7 +120,7 @@ func (m *Mem) inbox(n *MemNode, to raft.NodeID, class host.Class) *queue {
 	}
 	inbox = target.inboxes[key]
 	if inbox == nil {
-		inbox = newQueue(m.limits)
+		inbox = newQueue(m.limits, m.now)
 		target.inboxes[key] = inbox
 		target.wg.Go(func() { target.deliver(key, inbox) })
 	}

@@ -17,8 +17,16 @@ import (
 	"github.com/nats-lite/nats-lite/server/raft/host"
 )
 
-// classes are all classes; a class is its own index.
+// classes are those that have connections of their own; each is its own index.
 var classes = [...]host.Class{host.Normal, host.Bulk}
+
+// wayOf returns the class whose way a class takes, false if there is no such class.
+func wayOf(c host.Class) (host.Class, bool) {
+	if c == host.Entries {
+		return host.Normal, true
+	}
+	return c, int(c) < len(classes)
+}
 
 // ReceiveFunc gets what arrives, as the method of a host.Receiver, which may not
 // be there yet when the transport is made. It owns the frame, and may block to
@@ -34,6 +42,10 @@ type Limits struct {
 	// QueueFrames and QueueBytes bound what waits to be sent to a node in a
 	// class: 65,536 and 64 MiB. A frame that is alone is sent in any case.
 	QueueFrames, QueueBytes int
+	// QueueDelay is about how long what is put into a queue may wait: Entries are
+	// refused when that would be longer, small ones at twice of it. It has to be
+	// well below the time of an election: 200 ms.
+	QueueDelay time.Duration
 	// MaxNodes bounds the nodes that connections are accepted from: 1024.
 	MaxNodes int
 	// MaxHandshakes bounds the accepted connections that have not said who they
@@ -46,6 +58,7 @@ func (l Limits) withDefaults() Limits {
 		MaxFrame:      cmp.Or(l.MaxFrame, host.MaxFrame),
 		QueueFrames:   cmp.Or(l.QueueFrames, 1<<16),
 		QueueBytes:    cmp.Or(l.QueueBytes, 64<<20),
+		QueueDelay:    cmp.Or(l.QueueDelay, 200*time.Millisecond),
 		MaxNodes:      cmp.Or(l.MaxNodes, 1024),
 		MaxHandshakes: cmp.Or(l.MaxHandshakes, 64),
 	}
@@ -198,9 +211,11 @@ func New(c Config) (*TCP, error) {
 
 // Send implements host.Transport. The frame belongs to the transport from here
 // on. A false says that it is dropped, because the node is not known or cannot be
-// reached, its queue is full, or the frame is empty or too large.
+// reached, its queue is full, or the frame is empty or too large; Entries also because
+// they would hold up what comes behind them.
 func (t *TCP) Send(to raft.NodeID, class host.Class, frame []byte) bool {
-	if int(class) >= len(classes) || len(frame) == 0 || len(frame) > t.config.Limits.MaxFrame {
+	way, ok := wayOf(class)
+	if !ok || len(frame) == 0 || len(frame) > t.config.Limits.MaxFrame {
 		return false
 	}
 	p := (*t.peers.Load())[to]
@@ -209,7 +224,7 @@ func (t *TCP) Send(to raft.NodeID, class host.Class, frame []byte) bool {
 			return false
 		}
 	}
-	return p.lanes[class].queue.put(frame)
+	return p.lanes[way].queue.put(frame, class == host.Entries)
 }
 
 // meet makes the lanes to a node for which there is something for the first time, if

@@ -14,6 +14,9 @@ import (
 // Accept takes over a connection that somebody else has accepted, after TLS if there
 // is any. read is what has been read of it already, to look at its FirstByte; it
 // must not be changed any more. Accept returns at once.
+//
+// Of too many connections in their handshake the oldest is closed: who belongs here needs
+// little time, and who says nothing cannot keep others out.
 func (t *TCP) Accept(conn net.Conn, read []byte) {
 	t.mu.Lock()
 	if t.stopped {
@@ -21,21 +24,37 @@ func (t *TCP) Accept(conn net.Conn, read []byte) {
 		hangUp(conn)
 		return
 	}
-	if len(t.strangers) >= t.config.Limits.MaxHandshakes {
-		t.refused[RefusedBusy]++
-		t.mu.Unlock()
-		hangUp(conn)
-		return
-	}
-	t.strangers[conn] = struct{}{}
+	oldest := t.oldestLocked()
+	delete(t.strangers, oldest)
+	t.arrivals++
+	t.strangers[conn] = t.arrivals
 	t.wg.Add(1)
 	t.mu.Unlock()
+	if oldest != nil {
+		hangUp(oldest)
+	}
 	go func() {
 		defer t.wg.Done()
 		defer hangUp(conn)
 		t.serve(conn, io.MultiReader(bytes.NewReader(read), conn))
 	}()
 }
+
+// oldestLocked returns the stranger that has to make room for another, nil if there is
+// room.
+func (t *TCP) oldestLocked() (oldest net.Conn) {
+	if len(t.strangers) < t.config.Limits.MaxHandshakes {
+		return nil
+	}
+	for conn, arrival := range t.strangers {
+		if oldest == nil || arrival < t.strangers[oldest] {
+			oldest = conn
+		}
+	}
+	return oldest
+}
+
+var errCrowdedOut = refusal(RefusedBusy, "too many others have come during the handshake")
 
 // serve serves a connection of which src are the bytes, until it has ended.
 func (t *TCP) serve(conn net.Conn, src io.Reader) {
@@ -122,6 +141,10 @@ func (t *TCP) admit(conn net.Conn, src io.Reader, h *hello) (*inbound, error) {
 	now := t.now()
 	in.heard.Store(int64(now))
 	t.mu.Lock()
+	if _, ok := t.strangers[conn]; !ok {
+		t.mu.Unlock()
+		return nil, errCrowdedOut
+	}
 	s, err := t.sourceLocked(h, now)
 	if err != nil {
 		t.mu.Unlock()
@@ -214,6 +237,10 @@ func (t *TCP) refuse(conn net.Conn, h *hello, err error) {
 		reason = refusal.Reason
 	}
 	t.mu.Lock()
+	if _, ok := t.strangers[conn]; !ok && !t.stopped {
+		// Whatever the error says, it is because the connection was closed.
+		err, reason, refusal = errCrowdedOut, RefusedBusy, nil
+	}
 	delete(t.strangers, conn)
 	t.refused[reason]++
 	t.mu.Unlock()

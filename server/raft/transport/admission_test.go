@@ -2,8 +2,10 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -218,6 +220,47 @@ func TestNodesMakeRoom(t *testing.T) {
 		}
 		if !isOpen(three) {
 			t.Error("the first has lost its connection")
+		}
+	})
+}
+
+// Whoever opens connections and says nothing cannot keep a server out.
+func TestStrangersKeepNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, got := newTCPNetwork(t, Limits{MaxHandshakes: 8}), newInbox()
+		two := n.start(2, got.receive).(*listening)
+		defer two.Stop()
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for {
+				conn, err := n.host(9).Dial("tcp", addrOf(2))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				wg.Go(func() {
+					_, _ = io.Copy(io.Discard, conn) // until it is closed
+					conn.Close()
+				})
+				select {
+				case <-stop:
+					return
+				case <-time.After(2 * time.Millisecond):
+				}
+			}
+		})
+		time.Sleep(time.Second)
+		one := n.start(1, nobody)
+		defer one.Stop()
+		insist(t, one, 2, host.Normal, []byte("let me in"))
+		time.Sleep(time.Second)
+		wantFrames(t, "among strangers", got.from(1, host.Normal), [][]byte{[]byte("let me in")})
+		close(stop)
+		time.Sleep(10 * time.Second)
+		wg.Wait()
+		if r := two.Refused(); r[RefusedBusy] < 250 || r[Unheard] != 8 || len(r) != 2 {
+			t.Errorf("%v are refused", r)
 		}
 	})
 }

@@ -49,7 +49,7 @@ type Limits struct {
 	// MaxNodes bounds the nodes that connections are accepted from: 1024.
 	MaxNodes int
 	// MaxHandshakes bounds the accepted connections that have not said who they
-	// are: 64.
+	// are: 64. The oldest makes room for another.
 	MaxHandshakes int
 }
 
@@ -151,8 +151,10 @@ type TCP struct {
 
 	mu      sync.Mutex // also for replacing peers
 	stopped bool
-	// strangers are the accepted connections in their handshake.
-	strangers map[net.Conn]struct{}
+	// strangers are the accepted connections in their handshake, with the number of
+	// their arrival, which arrivals counts.
+	strangers map[net.Conn]uint64
+	arrivals  uint64
 	// sources are by those who have connected, ever.
 	sources map[raft.NodeID]*source
 	// refused counts the accepted connections that came to nothing.
@@ -200,7 +202,7 @@ func New(c Config) (*TCP, error) {
 	t := &TCP{
 		config:    c,
 		begun:     c.Clock.Now(),
-		strangers: make(map[net.Conn]struct{}),
+		strangers: make(map[net.Conn]uint64),
 		sources:   make(map[raft.NodeID]*source),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())

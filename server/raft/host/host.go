@@ -136,8 +136,8 @@ func (h *Host) Start() {
 	// Those that apply what a sole voter has committed may be held up by a disk.
 	h.groupPool.start(h.cfg.Workers + 1)
 	h.applyPool.start(h.cfg.Workers)
-	// They wait for disks most of the time.
-	h.bulkPool.start(max(2, h.cfg.Workers))
+	// They wait for disks most of the time, those that restore images for long.
+	h.bulkPool.start(max(2, h.cfg.Workers) + h.cfg.SnapshotReceives)
 	h.ticker.Go(h.runTicks)
 }
 

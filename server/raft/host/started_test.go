@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -369,5 +370,54 @@ func TestStopWhileAssisted(t *testing.T) {
 		if got := outcomes.Load(); got != 4 {
 			t.Errorf("%d of 4 proposals have an outcome", got)
 		}
+	})
+}
+
+// slowMachine takes as long to restore an image as its test wants.
+type slowMachine struct {
+	*machine
+	begun *atomic.Int32
+	end   chan struct{}
+}
+
+func (m slowMachine) Restore(Position, Image) error {
+	m.begun.Add(1)
+	<-m.end
+	return errors.New("no")
+}
+
+// errand is an actor of one run.
+type errand struct{ done atomic.Bool }
+
+func (e *errand) run(*worker)    { e.done.Store(true) }
+func (e *errand) release() *pool { return nil }
+
+// Machines that take long to restore images, as many as there may be at once, hold up
+// no other transfer.
+func TestSlowRestoresHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStarted(t, 1, nil, nil)
+		h := s.nodes[0].host
+		var begun atomic.Int32
+		end := make(chan struct{})
+		for id := range raft.GroupID(h.cfg.SnapshotReceives) {
+			self := raft.MakePeerID(1, s.nodes[0].log.Incarnation())
+			g, err := h.Create(GroupConfig{ID: id + 1, Machine: slowMachine{newMachine(&saved{}), &begun, end}, Peers: []raft.PeerID{self}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &receiver{host: h, group: g, offer: offer{from: self, at: Position{Base: raft.Base{Index: 1000}}}}
+			g.apply.post(task{restore: r})
+		}
+		synctest.Wait()
+		e := &errand{}
+		h.bulkPool.push(e)
+		synctest.Wait()
+		if n := int(begun.Load()); n != h.cfg.SnapshotReceives || !e.done.Load() {
+			t.Errorf("%d of %d are being restored, and others run: %v", n, h.cfg.SnapshotReceives, e.done.Load())
+		}
+		close(end)
+		synctest.Wait()
+		s.stop()
 	})
 }

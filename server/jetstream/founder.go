@@ -167,7 +167,7 @@ func (f *founder) config() host.GroupConfig {
 
 // admits implements host.GroupConfig.Admits: whoever belongs to the cluster becomes a
 // member.
-func (f *founder) admits(p raft.PeerID) bool {
+func (f *founder) admits(p raft.PeerID, _ uint64) bool {
 	seen := f.seen.Load()
 	return seen != nil && slices.Contains(*seen, p.Node())
 }

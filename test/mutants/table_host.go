@@ -124,7 +124,7 @@ var hostMutants = []Mutant{
 	},
 
 	{
-		"whoever asks gets a part in the group", hostRejoin, "	case g.admits == nil || !g.admits(p):\n		return\n", "	case g.admits == nil:\n		return\n",
+		"whoever asks gets a part in the group", hostRejoin, "	case g.admits == nil || !g.admits(p, plea):\n		return\n", "	case g.admits == nil:\n		return\n",
 		"a server of the past that votes again",
 	},
 
@@ -302,7 +302,7 @@ var hostMutants = []Mutant{
 		"entries that were never applied here",
 	},
 	{
-		"anybody is let in", hostRejoin, "	case g.admits == nil || !g.admits(p):\n		return\n", "	case g.admits != nil && !g.admits(p):\n		return\n",
+		"anybody is let in", hostRejoin, "	case g.admits == nil || !g.admits(p, plea):\n		return\n", "	case g.admits != nil && !g.admits(p, plea):\n		return\n",
 		"a server that was removed comes back by itself",
 	},
 	{

@@ -156,9 +156,12 @@ type GroupConfig struct {
 	// Campaign has the replica stand for election at once.
 	Campaign bool
 	// Admits reports whether a peer that asks for it may become a voter, although its node
-	// has no part in the group. The leader's is asked, on a worker: it must not block.
-	// nil admits nobody.
-	Admits func(raft.PeerID) bool
+	// has no part in the group, by what its Plea says. The leader's is asked, on a worker: it
+	// must not block. nil admits nobody.
+	Admits func(p raft.PeerID, plea uint64) bool
+	// Plea is what the replica says whenever it asks to be admitted. It must not block. nil is
+	// 0.
+	Plea func() uint64
 }
 
 // Errors of groups.

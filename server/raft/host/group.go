@@ -35,10 +35,11 @@ type Group struct {
 	host   *Host
 	id     raft.GroupID
 	memory bool
-	// sole, contacts and admits are from the caller.
+	// sole, contacts, admits and plea are from the caller.
 	sole     bool
 	contacts []raft.NodeID
-	admits   func(raft.PeerID) bool
+	admits   func(raft.PeerID, uint64) bool
+	plea     func() uint64
 
 	// What others may see at any time. self is the identity under which the
 	// replica takes messages.

@@ -54,6 +54,8 @@ func (g *Group) announce(w *worker) {
 		n.kind = noticeHalted
 	} else if g.rebirth == raft.None && !g.joining {
 		return
+	} else if g.plea != nil {
+		n.plea = g.plea()
 	}
 	for _, node := range g.nodes {
 		w.out.notice(node, n)
@@ -68,7 +70,7 @@ func (g *Group) noticed(w *worker, n *peerNotice) {
 		if g.core != nil && g.core.Leader().Node() == n.from && g.core.Leader() != theirs {
 			g.orphaned() // it is somebody else now
 		}
-		g.askedIn(w, theirs)
+		g.askedIn(w, theirs, n.plea)
 	case noticeAdmit:
 		if r := g.rebirth; r != raft.None && r.Incarnation() == n.inc {
 			g.reborn()
@@ -83,7 +85,7 @@ func (g *Group) noticed(w *worker, n *peerNotice) {
 		g.leaderGone(theirs)
 		g.host.transfers.cancelSends(g, func(p raft.PeerID) bool { return p == theirs })
 		if n.now != 0 && n.now != n.inc {
-			g.askedIn(w, raft.MakePeerID(n.from, n.now))
+			g.askedIn(w, raft.MakePeerID(n.from, n.now), 0)
 		}
 	}
 }
@@ -99,7 +101,7 @@ func (g *Group) leaderGone(p raft.PeerID) {
 
 // askedIn handles the wish of a replica to be admitted. A node that has no part in
 // the group is given one only if the group admits it.
-func (g *Group) askedIn(w *worker, p raft.PeerID) {
+func (g *Group) askedIn(w *worker, p raft.PeerID, plea uint64) {
 	if g.core == nil || g.core.Role() != raft.Leader {
 		return
 	}
@@ -126,7 +128,7 @@ func (g *Group) askedIn(w *worker, p raft.PeerID) {
 	case len(changes) > 0 && !g.canSpare(changes):
 		return
 	case len(changes) > 0:
-	case g.admits == nil || !g.admits(p):
+	case g.admits == nil || !g.admits(p, plea):
 		return
 	default:
 		add = raft.AddVoter

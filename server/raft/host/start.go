@@ -91,7 +91,7 @@ func (h *Host) Open(cfg GroupConfig) (*Group, error) {
 func (h *Host) newGroup(cfg GroupConfig) (*Group, error) {
 	g := &Group{
 		host: h, id: cfg.ID, memory: cfg.Memory, sole: cfg.Sole, campaign: cfg.Campaign,
-		contacts: slices.Clone(cfg.Contacts), admits: cfg.Admits,
+		contacts: slices.Clone(cfg.Contacts), admits: cfg.Admits, plea: cfg.Plea,
 	}
 	g.onWrite = g.postWritten
 	g.apply.group, g.apply.machine = g, cfg.Machine

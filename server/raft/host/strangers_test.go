@@ -132,16 +132,24 @@ func TestAdmission(t *testing.T) {
 	c := newCluster(t, 4)
 	welcome := false
 	c.create(1, func(cfg *GroupConfig) {
-		cfg.Admits = func(p raft.PeerID) bool { return welcome && p.Node() == 4 }
+		cfg.Admits = func(p raft.PeerID, plea uint64) bool { return welcome && p.Node() == 4 && plea == 300 }
 	}, 1, 2, 3)
 	nd := c.elect(1, 1)
 	c.apply(1, "a")
-	g := c.nodes[4].join(1, func(cfg *GroupConfig) { cfg.Contacts = []raft.NodeID{1, 2, 3} })
+	plea := uint64(0)
+	g := c.nodes[4].join(1, func(cfg *GroupConfig) {
+		cfg.Contacts, cfg.Plea = []raft.NodeID{1, 2, 3}, func() uint64 { return plea }
+	})
 	c.tick(50)
 	if conf := nd.group(1).Status().Conf; len(conf.Voters) != 3 || len(conf.Peers()) != 3 {
 		t.Errorf("nobody is welcome, and they are %v", conf)
 	}
 	welcome = true
+	c.tick(20)
+	if conf := nd.group(1).Status().Conf; len(conf.Peers()) != 3 {
+		t.Errorf("its plea is not heard, and they are %v", conf)
+	}
+	plea = 300
 	c.voters(1, c.nodes[1].peer(), c.nodes[2].peer(), c.nodes[3].peer(), g.Self())
 	c.apply(1, "b")
 	c.same(1)

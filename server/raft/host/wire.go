@@ -45,7 +45,7 @@ type heartbeat struct {
 type noticeKind uint8
 
 const (
-	// noticeRejoin: the sender's replica asks to be admitted.
+	// noticeRejoin: the sender's replica asks to be admitted, with its plea.
 	noticeRejoin noticeKind = iota + 1
 	// noticeAdmit: the receiver's replica is in the configuration, committed.
 	noticeAdmit
@@ -65,6 +65,7 @@ type notice struct {
 	group raft.GroupID
 	inc   uint32
 	now   uint32
+	plea  uint64
 }
 
 // offer begins the transfer of an image, or takes it up again.
@@ -170,7 +171,8 @@ func appendNotice(b []byte, n notice) []byte {
 	b = append(b, byte(recordNotice), byte(n.kind))
 	b = binary.AppendUvarint(b, uint64(n.group))
 	b = binary.LittleEndian.AppendUint32(b, n.inc)
-	return binary.LittleEndian.AppendUint32(b, n.now)
+	b = binary.LittleEndian.AppendUint32(b, n.now)
+	return binary.AppendUvarint(b, n.plea)
 }
 
 func appendOffer(b []byte, o *offer) []byte {
@@ -297,7 +299,7 @@ func (r *frameReader) heartbeat() heartbeat {
 }
 
 func (r *frameReader) notice() notice {
-	n := notice{kind: noticeKind(r.Byte()), group: raft.GroupID(r.Uvarint()), inc: r.Uint32(), now: r.Uint32()}
+	n := notice{kind: noticeKind(r.Byte()), group: raft.GroupID(r.Uvarint()), inc: r.Uint32(), now: r.Uint32(), plea: r.Uvarint()}
 	if n.kind < noticeRejoin || n.kind > lastNotice {
 		r.Fail()
 	}

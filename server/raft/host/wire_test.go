@@ -27,7 +27,7 @@ func everyRecord() (raft.GroupID, raft.Message, heartbeat, notice, offer, chunk,
 		at: Position{Base: raft.Base{Index: 100, Term: 3, Conf: raft.ConfState{Voters: []raft.PeerID{1, 2}, Learners: []raft.PeerID{3}}}, Time: -5},
 	}
 	return 1 << 50, m, heartbeat{incarnation: 7, leaving: true, seq: 1000, echo: 999, held: time.Second},
-		notice{noticeAbsent, 1 << 33, 5, 6}, o,
+		notice{noticeAbsent, 1 << 33, 5, 6, 5}, o,
 		chunk{id: 8, offset: 1 << 34, data: []byte("chunk"), digest: bytes.Repeat([]byte{7}, digestSize)}, answer{answerStale, 3, 1 << 45}
 }
 
@@ -139,7 +139,7 @@ func readAll(frame []byte) frameReader {
 // what means the same.
 func FuzzFrame(f *testing.F) {
 	f.Add(everyFrame())
-	f.Add(appendNotice(appendFrameHead(nil, 1), notice{noticeRejoin, 1, 2, 0}))
+	f.Add(appendNotice(appendFrameHead(nil, 1), notice{noticeRejoin, 1, 2, 0, 300}))
 	f.Add(appendHeartbeat(appendFrameHead(nil, 1), heartbeat{seq: 1}))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, frame []byte) {

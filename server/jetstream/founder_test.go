@@ -186,7 +186,8 @@ func (h *house) send(m *account.Message) {
 	}
 }
 
-// wantGroup checks that all servers are voters of one group with one leader.
+// wantGroup checks that all servers are voters of one group with one leader, and know what it
+// has decided.
 func (w *town) wantGroup(voters int) {
 	w.t.Helper()
 	synctest.Wait()
@@ -206,6 +207,11 @@ func (w *town) wantGroup(voters int) {
 		}
 		if g.Leading() {
 			leaders++
+		}
+		select {
+		case <-h.e.meta.ready:
+		default:
+			w.t.Errorf("server %d does not know what there is to be", h.node)
 		}
 	}
 	if leaders != 1 {

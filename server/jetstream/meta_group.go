@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/seal"
@@ -33,6 +34,8 @@ type metaGroup struct {
 	live bool
 	// ready is closed then.
 	ready chan struct{}
+	// catching is set while it is found out how far that was.
+	catching atomic.Bool
 
 	// The rest belongs to the apply stage. since counts the ops behind the
 	// checkpoint, skipped those that were not understood. kept is how far the
@@ -265,9 +268,43 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 // LeaderChanged implements host.StateMachine.
 func (m *metaGroup) LeaderChanged(l host.Leadership) {
 	<-m.joined
+	m.mu.RLock()
+	live := m.live
+	m.mu.RUnlock()
+	if !live && l.Leader != raft.None {
+		m.catchUp()
+	}
+}
+
+// catchUp begins with what there is to be when all is applied that was committed before, as
+// whoever leads says.
+func (m *metaGroup) catchUp() {
+	if m.catching.Swap(true) {
+		return
+	}
+	m.group.ReadIndex(func(_ raft.Index, err error) {
+		m.catching.Store(false)
+		if err == nil {
+			m.goLive()
+			return
+		}
+		m.e.jobs.run(func() {
+			t := m.e.cfg.Clock.NewTimer(pause)
+			defer t.Stop()
+			select {
+			case <-t.C():
+				m.catchUp()
+			case <-m.e.ctx.Done():
+			}
+		})
+	})
+}
+
+// goLive starts what there is to be, once. It is called on the apply stage.
+func (m *metaGroup) goLive() {
 	m.mu.Lock()
-	first := l.Leading && !m.live
-	m.live = m.live || l.Leading
+	first := !m.live
+	m.live = true
 	m.mu.Unlock()
 	if first {
 		m.e.startAll(m.state)
@@ -279,15 +316,8 @@ func (m *metaGroup) LeaderChanged(l host.Leadership) {
 // serves, and nothing comes or goes.
 func (m *metaGroup) Halted(err error) {
 	m.halt(err)
-	m.mu.Lock()
-	first := !m.live
-	m.live = true
-	m.mu.Unlock()
-	if first {
-		m.e.cfg.Logger.Errorf("JetStream: no asset can be made, changed or deleted: %v", err)
-		m.e.startAll(m.state)
-		close(m.ready)
-	}
+	m.e.cfg.Logger.Errorf("JetStream: no asset can be made, changed or deleted: %v", err)
+	m.goLive()
 }
 
 // proposeTimeout is how long a request waits for what it has proposed.

@@ -55,8 +55,11 @@ type Config struct {
 	// LongAcks has the subjects that messages are acknowledged on name domain and
 	// account, so that they find their way from elsewhere.
 	LongAcks bool
-	// Neighbours are the other servers of the cluster, nil if there is none.
+	// Neighbours are the other servers of the cluster, nil if there is none. Cluster is its
+	// name, Tags are by what this server may be chosen.
 	Neighbours Neighbours
+	Cluster    string
+	Tags       []string
 	// Limits are the server's for streams and consumers, Queues bound what waits.
 	Limits Limits
 	Queues Queues
@@ -304,6 +307,7 @@ func (e *Engine) Stop() {
 		e.founder.stop()
 	}
 	e.meta.stop()
+	e.listenToNewcomers(false)
 	e.jobs.finish()
 	var wg sync.WaitGroup
 	for _, s := range e.streamList() {

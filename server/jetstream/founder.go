@@ -9,12 +9,12 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/founding"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 )
@@ -36,8 +36,6 @@ type founder struct {
 	e     *Engine
 	rules *founding.Founding
 	wake  chan struct{} // has room for one
-	// seen are the nodes that were seen last.
-	seen atomic.Pointer[[]raft.NodeID]
 
 	mu sync.Mutex
 	// heard are the newest announcements that nobody has looked at.
@@ -50,10 +48,11 @@ type founder struct {
 	peers   map[raft.NodeID]raft.PeerID
 	founded []raft.PeerID
 	// member is whether this server is one, joined whether it has a replica, which may still
-	// have to be admitted. warned are those of whom something was said.
-	member, joined bool
-	warned         map[raft.PeerID]bool
-	wg             sync.WaitGroup
+	// have to be admitted, known whether it is among
+	// the group's servers. warned are those of whom something was said.
+	member, joined, known bool
+	warned                map[raft.PeerID]bool
+	wg                    sync.WaitGroup
 }
 
 const (
@@ -165,11 +164,10 @@ func (f *founder) config() host.GroupConfig {
 	return host.GroupConfig{ID: metaGroupID, Machine: f.e.meta, Admits: f.admits}
 }
 
-// admits implements host.GroupConfig.Admits: whoever belongs to the cluster becomes a
-// member.
-func (f *founder) admits(p raft.PeerID, _ uint64) bool {
-	seen := f.seen.Load()
-	return seen != nil && slices.Contains(*seen, p.Node())
+// admits implements host.GroupConfig.Admits: who has introduced itself becomes a member.
+func (f *founder) admits(p raft.PeerID, _ uint64) (known bool) {
+	f.e.meta.view(func(s *meta.State) { known = s.Server(uint32(p.Node())) != nil })
+	return known
 }
 
 // look has run look at what there is.
@@ -241,6 +239,11 @@ func (f *founder) run() {
 		if asked && f.member {
 			f.announce()
 		}
+		if f.joined && !f.known {
+			if f.known = f.e.isKnown(); !f.known {
+				f.e.introduce()
+			}
+		}
 		if !f.sleep() {
 			return
 		}
@@ -251,7 +254,7 @@ func (f *founder) run() {
 // false if the engine stops.
 func (f *founder) sleep() bool {
 	var again <-chan time.Time
-	if !f.member {
+	if !f.member || !f.known {
 		t := f.e.cfg.Clock.NewTimer(announceEvery)
 		defer t.Stop()
 		again = t.C()
@@ -259,7 +262,9 @@ func (f *founder) sleep() bool {
 	select {
 	case <-f.wake:
 	case <-again:
-		f.announce()
+		if !f.member {
+			f.announce()
+		}
 	case <-f.e.ctx.Done():
 		return false
 	}
@@ -269,7 +274,6 @@ func (f *founder) sleep() bool {
 // others returns whom the server sees, as far as they have said who they are.
 func (f *founder) others() (peers []raft.PeerID, complete bool) {
 	nodes, complete := f.e.cfg.Neighbours.Seen()
-	f.seen.Store(&nodes)
 	for _, n := range nodes {
 		p, ok := f.peers[n]
 		if !ok {

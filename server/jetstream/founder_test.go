@@ -15,6 +15,7 @@ import (
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/internal/vfs/errorfs"
 	"github.com/nats-lite/nats-lite/server/account"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 	"github.com/nats-lite/nats-lite/server/raft/transport"
@@ -70,7 +71,7 @@ func (w *town) open(node raft.NodeID, disk *vfs.Mem, options ...rigOption) *hous
 			}
 		})
 		hc.Node, hc.Transport, hc.Seed = node, h.net, uint64(node)
-		c.Node, c.Name, c.System, c.Neighbours = node, fmt.Sprintf("S%d", node), h.system, h
+		c.Node, c.Name, c.System, c.Neighbours, c.Cluster = node, fmt.Sprintf("S%d", node), h.system, h, "C"
 		// Nobody leads all groups: what a server does with assets comes later.
 		r.tolerant = true
 	}}, options...)
@@ -212,6 +213,18 @@ func (w *town) wantGroup(voters int) {
 		case <-h.e.meta.ready:
 		default:
 			w.t.Errorf("server %d does not know what there is to be", h.node)
+		}
+		known := 0
+		h.e.meta.view(func(s *meta.State) {
+			for sv := range s.Servers() {
+				known++
+				if other := w.houses[raft.NodeID(sv.Node)]; other == nil || sv.Name != other.e.cfg.Name || sv.Incarnation != other.log.Incarnation() || sv.Cluster != "C" {
+					w.t.Errorf("to server %d another one is %+v", h.node, sv)
+				}
+			}
+		})
+		if known != voters {
+			w.t.Errorf("server %d knows %d servers", h.node, known)
 		}
 	}
 	if leaders != 1 {

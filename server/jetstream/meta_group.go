@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/raft"
@@ -37,9 +38,11 @@ type metaGroup struct {
 	// catching is set while it is found out how far that was.
 	catching atomic.Bool
 
-	// The rest belongs to the apply stage. since counts the ops behind the
-	// checkpoint, skipped those that were not understood. kept is how far the
-	// checkpoint before the newest is: the log reaches back to it.
+	// The rest belongs to the apply stage. By newcomers the leader listens to servers that
+	// introduce themselves. since counts the ops behind the checkpoint, skipped those that
+	// were not understood. kept is how far the checkpoint before the newest is: the log reaches
+	// back to it.
+	newcomers      *account.Subscription
 	since, skipped int
 	kept           raft.Index
 }
@@ -268,6 +271,7 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 // LeaderChanged implements host.StateMachine.
 func (m *metaGroup) LeaderChanged(l host.Leadership) {
 	<-m.joined
+	m.e.listenToNewcomers(l.Leading)
 	m.mu.RLock()
 	live := m.live
 	m.mu.RUnlock()

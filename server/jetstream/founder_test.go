@@ -455,3 +455,61 @@ func TestFoundingInTurmoil(t *testing.T) {
 		})
 	}
 }
+
+// A server that is removed goes from the group of assets as well, whether it is there or not,
+// and it may be the one that leads. That is over when the group has agreed on it.
+func TestServerIsRemoved(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		leads bool
+		gone  bool
+	}{{"there", false, false}, {"gone", false, true}, {"the leader", true, false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newTown(t, 3)
+				defer w.close()
+				for n := range raft.NodeID(3) {
+					w.open(n+1, vfs.NewMem())
+				}
+				time.Sleep(10 * time.Second)
+				w.wantGroup(3)
+				leader := w.leader()
+				victim := leader
+				if !tc.leads {
+					victim = w.houses[leader.node%3+1]
+				}
+				if tc.gone {
+					victim.close()
+					time.Sleep(10 * time.Second)
+				}
+				r, err := leader.e.meta.propose(t.Context(), &meta.Op{RemoveServer: &meta.RemoveServer{Node: uint32(victim.node)}})
+				if err != nil || r.Err != nil {
+					t.Fatal(err, r.Err)
+				}
+				time.Sleep(20 * time.Second)
+				if !tc.gone {
+					victim.close()
+				}
+				time.Sleep(10 * time.Second)
+				w.wantGroup(2)
+				w.leader().e.meta.view(func(s *meta.State) {
+					if s.Removing() != 0 {
+						t.Error("it is not over")
+					}
+				})
+			})
+		})
+	}
+}
+
+// leader returns the server that leads the group of assets.
+func (w *town) leader() *house {
+	w.t.Helper()
+	for _, h := range w.all() {
+		if g, ok := h.host.Group(metaGroupID); ok && g.Leading() {
+			return h
+		}
+	}
+	w.t.Fatal("nobody leads")
+	return nil
+}

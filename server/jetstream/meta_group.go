@@ -18,6 +18,7 @@ import (
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/reconcile"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 )
@@ -35,6 +36,8 @@ type metaGroup struct {
 	live bool
 	// ready is closed then.
 	ready chan struct{}
+	// guide takes servers that are removed from the group.
+	guide *guide
 	// catching is set while it is found out how far that was.
 	catching atomic.Bool
 
@@ -59,6 +62,7 @@ const (
 // written last, the log makes up for it.
 func openMeta(e *Engine) (*metaGroup, error) {
 	m := &metaGroup{e: e, state: &meta.State{}, ready: make(chan struct{})}
+	m.guide = &guide{e: e, group: func() *host.Group { return m.group }, goal: m.goal, report: m.endRemoval}
 	m.joined = make(chan struct{})
 	stale, err := m.read(metaName)
 	if err == nil {
@@ -259,6 +263,9 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 		if live && r.Changed {
 			m.e.follow(op, &r)
 		}
+		if op.RemoveServer != nil && r.Changed {
+			m.guide.look()
+		}
 		b.SetResult(n, r)
 	}
 	m.passed(b)
@@ -272,6 +279,9 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 func (m *metaGroup) LeaderChanged(l host.Leadership) {
 	<-m.joined
 	m.e.listenToNewcomers(l.Leading)
+	if l.Leading {
+		m.guide.look()
+	}
 	m.mu.RLock()
 	live := m.live
 	m.mu.RUnlock()
@@ -322,6 +332,22 @@ func (m *metaGroup) Halted(err error) {
 	m.halt(err)
 	m.e.cfg.Logger.Errorf("JetStream: no asset can be made, changed or deleted: %v", err)
 	m.goLive()
+}
+
+// goal is where the group itself is to be: without the server that is being removed.
+func (m *metaGroup) goal(status *raft.Status) (g reconcile.Goal, ok bool) {
+	m.view(func(s *meta.State) {
+		if ok = s.Removing() != 0; ok {
+			g = reconcile.MetaGoal(s, status)
+		}
+	})
+	return g, ok
+}
+
+// endRemoval reports that a server is no member any more.
+func (m *metaGroup) endRemoval(ctx context.Context, node uint64) error {
+	_, err := m.propose(ctx, &meta.Op{EndRemoval: &meta.EndRemoval{Node: uint32(node)}})
+	return err
 }
 
 // proposeTimeout is how long a request waits for what it has proposed.

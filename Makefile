@@ -57,11 +57,15 @@ fuzz: ## run every fuzz target for FUZZTIME (60s) each
 	.ci/fuzz $(FUZZTIME) $(PKGS)
 
 .PHONY: sim
-sim: sim-raft sim-jetstream ## run SIM_SEEDS (2,000) clusters, and lives of a JetStream server, with faults from seeds (SIM_FIRST is the first one), and cut the power everywhere
+sim: sim-raft sim-assets sim-jetstream ## run SIM_SEEDS (2,000) clusters, and lives of a JetStream server, with faults from seeds (SIM_FIRST is the first one), and cut the power everywhere
 
 .PHONY: sim-raft
 sim-raft: ## the clusters alone
 	$(GO) test ./test/sim -count 1 -timeout 60m -v -run TestSeeds -sim.seeds=$(SIM_SEEDS) -sim.first=$(SIM_FIRST)
+
+.PHONY: sim-assets
+sim-assets: ## clusters whose groups are streams, consumers and their assignments
+	$(GO) test ./test/sim -count 1 -timeout 60m -v -run TestJetStream -sim.seeds=$(SIM_SEEDS) -sim.first=$(SIM_FIRST)
 
 .PHONY: sim-jetstream
 sim-jetstream: ## the JetStream server alone

@@ -12,11 +12,17 @@ import (
 type clients struct {
 	sim     *Sim
 	stopped bool
+	// assets are those of JetStream, nil if there are none.
+	assets *assets
 }
 
 const clientCount = 5
 
 func (cs *clients) begin() {
+	if cs.assets != nil {
+		cs.assets.begin()
+		return
+	}
 	for id := range clientCount {
 		cs.next(id, cs.sim.between(0, time.Second))
 	}
@@ -79,9 +85,10 @@ func (cs *clients) run(g *group, r *replica, c *call, then func()) {
 				return
 			}
 			// The local state is at least as new as the index.
-			c.result, c.logLen = r.state.register(), len(r.state.log)
+			now := r.state.content.(*registers)
+			c.result, c.logLen = now.register(), len(now.log)
 			var l logSoFar
-			for _, v := range r.state.log {
+			for _, v := range now.log {
 				l = l.append(v)
 			}
 			c.logHash = l.hash
@@ -114,6 +121,14 @@ func (cs *clients) run(g *group, r *replica, c *call, then func()) {
 		return
 	}
 	r.node.work()
+}
+
+// end has clients change nothing any more.
+func (cs *clients) end() {
+	cs.stopped = true
+	if cs.assets != nil {
+		cs.assets.stopped = true
+	}
 }
 
 // leading returns a running replica that believes it leads, the one of the

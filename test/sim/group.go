@@ -4,13 +4,17 @@ import (
 	"slices"
 
 	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
 	"github.com/nats-lite/nats-lite/server/raft/rafttest"
 )
 
 // groupKind is what a group is made as.
 type groupKind struct {
-	size   int
-	memory bool
+	size    int
+	memory  bool
+	content func(*replica) content
+	// asset is whether it is one of JetStream's: what is applied is recorded then.
+	asset bool
 }
 
 // group is what the simulation knows of a group: what a meta layer would, and
@@ -29,6 +33,16 @@ type group struct {
 	// chain is the hash of the state after each index, by the first replica
 	// that has applied it.
 	chain []uint64
+	// stream is that of a consumer, consumer that of a stream, readers its clients.
+	stream, consumer *group
+	readers          *readers
+	// posts are what was published to a stream, gone what clients were told to be
+	// removed, told what they were told of other ops.
+	posts []*post
+	gone  []gone
+	told  []told
+	// entries are what was applied, by index.
+	entries []entry
 	// lost is set if a fault took what no majority is left to know. Nothing that
 	// was acknowledged can be asked of the group any more.
 	lost bool
@@ -54,6 +68,44 @@ func newGroup(s *Sim, id raft.GroupID, k groupKind) *group {
 	}
 	slices.Sort(g.peers)
 	return g
+}
+
+// entry is what was committed.
+type entry struct {
+	there, conf bool
+	term        raft.Term
+	time        int64
+	ops         [][]byte
+}
+
+// at returns the entry of an index, nil if it is known already or not to be recorded.
+func (g *group) at(i raft.Index) *entry {
+	if !g.kind.asset {
+		return nil
+	}
+	for raft.Index(len(g.entries)) <= i {
+		g.entries = append(g.entries, entry{})
+	}
+	if g.entries[i].there {
+		return nil
+	}
+	return &g.entries[i]
+}
+
+// record takes note of what is applied, for the check in the end.
+func (g *group) record(b *host.Batch) {
+	if e := g.at(b.Index); e != nil {
+		*e = entry{there: true, term: b.Term, time: b.Time}
+		for _, op := range b.Proposals() {
+			e.ops = append(e.ops, slices.Clone(op))
+		}
+	}
+}
+
+func (g *group) recordConf(index raft.Index, term raft.Term) {
+	if e := g.at(index); e != nil {
+		*e = entry{there: true, conf: true, term: term}
+	}
 }
 
 func (s *Sim) group(id raft.GroupID) *group {

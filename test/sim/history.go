@@ -86,7 +86,7 @@ func (c *call) String() string {
 // of the calls whose clients do not know it: they have had their effect, and where,
 // or never will. Without that the search for an order would have to try all
 // subsets of them.
-func resolve(calls []*call, final *state) {
+func resolve(calls []*call, final *registers) {
 	result := make(map[uint64]uint64) // by value, which are all different
 	before := uint64(0)
 	for _, v := range final.writes {

@@ -7,7 +7,7 @@ import (
 
 // Would the check notice a history that no single copy could have had?
 func TestLinearizabilityCheckNotices(t *testing.T) {
-	final := &state{writes: []uint64{1, 3, 7}, log: []uint64{2, 4}}
+	final := &registers{writes: []uint64{1, 3, 7}, log: []uint64{2, 4}}
 	hash := func(values ...uint64) uint64 {
 		var l logSoFar
 		for _, v := range values {

@@ -8,70 +8,51 @@ import (
 	"hash/crc64"
 	"io"
 	"path"
-	"slices"
 
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/raft"
 )
 
-// state is what a group's state machine holds: a register, a log, and a hash
-// over everything that was applied in the order in which it was.
+// state is what the machine of a replica holds: where it stands, and a content.
 type state struct {
 	applied raft.Index
 	term    raft.Term
 	conf    raft.ConfState
 	// time is the leader's time of the last entry; it never goes back.
 	time int64
-	hash uint64
-	// writes holds all values that the register has had, the last one being its
-	// value; log holds all values appended.
-	writes []uint64
-	log    []uint64
+	// hash is over everything that was applied, in the order in which it was, and over
+	// what came of it.
+	hash    uint64
+	content content
 }
 
-// register is the value written last.
-func (s *state) register() uint64 {
-	if n := len(s.writes); n > 0 {
-		return s.writes[n-1]
-	}
-	return 0
+// content is what a group is about.
+type content interface {
+	// apply carries out an op of an entry with a time. It returns what the client is
+	// told, and what all replicas have to agree on of that.
+	apply(op []byte, now int64) (result any, print []byte, err error)
+	// digest is the same for contents that are the same.
+	digest() (uint64, error)
+	// image returns the content as bytes.
+	image() ([]byte, error)
+	// prepare makes ready what is in an image, which commit has take the place of what
+	// there is.
+	prepare(image []byte) (commit func(), err error)
 }
 
-// The operations that clients propose: one byte, then a value in 8.
-const (
-	opWrite  = 'w'
-	opAppend = 'a'
-)
-
-func encodeOp(kind byte, value uint64) []byte {
-	return binary.LittleEndian.AppendUint64([]byte{kind}, value)
-}
-
-// apply carries out one operation and returns what its client is told: the
-// position in the log, or the value that the register held before.
-func (s *state) apply(op []byte) (uint64, error) {
+// apply carries out one operation, and returns what its client is told.
+func (s *state) apply(op []byte, now int64) (any, error) {
+	result, print, err := s.content.apply(op, now)
 	s.hash = crc64.Update(s.hash, crcTable, op)
-	if len(op) != 9 {
-		return 0, fmt.Errorf("operation of %d bytes", len(op))
-	}
-	v := binary.LittleEndian.Uint64(op[1:])
-	switch op[0] {
-	case opWrite:
-		old := s.register()
-		s.writes = append(s.writes, v)
-		return old, nil
-	case opAppend:
-		s.log = append(s.log, v)
-		return uint64(len(s.log)), nil
-	}
-	return 0, fmt.Errorf("operation %q", op[0])
+	s.hash = crc64.Update(s.hash, crcTable, print)
+	return result, err
 }
 
-func (s *state) clone() state {
-	c := *s
-	c.conf = s.conf.Clone()
-	c.writes, c.log = slices.Clone(s.writes), slices.Clone(s.log)
-	return c
+// mark stands for the state behind an entry: it is equal where the states are, and never 0.
+func (s *state) mark() (uint64, error) {
+	d, err := s.content.digest()
+	// The mix makes a 0 as good as impossible.
+	return (s.hash^d)*0x9e3779b97f4a7c15 + uint64(s.term) + 1, err
 }
 
 // base is where the state stands.
@@ -80,60 +61,55 @@ func (s *state) base() raft.Base {
 }
 
 // encode returns the state with a checksum in front.
-func (s *state) encode() []byte {
-	b := make([]byte, 4, 128+8*(len(s.writes)+len(s.log)))
-	for _, v := range []uint64{uint64(s.applied), uint64(s.term), uint64(s.time), s.hash, uint64(len(s.writes)), uint64(len(s.log))} {
+func (s *state) encode() ([]byte, error) {
+	img, err := s.content.image()
+	if err != nil {
+		return nil, err
+	}
+	conf := s.conf.Append(nil)
+	b := make([]byte, 4, 64+len(conf)+len(img))
+	for _, v := range []uint64{uint64(s.applied), uint64(s.term), uint64(s.time), s.hash, uint64(len(conf))} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
-	for _, v := range slices.Concat(s.writes, s.log) {
-		b = binary.LittleEndian.AppendUint64(b, v)
-	}
-	b = s.conf.Append(b)
+	b = append(append(b, conf...), img...)
 	binary.LittleEndian.PutUint32(b, crc32.Checksum(b[4:], castagnoli))
-	return b
+	return b, nil
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errBadState = errors.New("a stored state is damaged")
 
-func decodeState(b []byte) (s state, err error) {
-	if len(b) < 52 || crc32.Checksum(b[4:], castagnoli) != binary.LittleEndian.Uint32(b) {
-		return s, errBadState
+// decodeState returns a state without its content, and the image of that.
+func decodeState(b []byte) (s state, img []byte, err error) {
+	if len(b) < 44 || crc32.Checksum(b[4:], castagnoli) != binary.LittleEndian.Uint32(b) {
+		return s, nil, errBadState
 	}
-	word := func() uint64 {
-		v := binary.LittleEndian.Uint64(b)
-		b = b[8:]
-		return v
+	var words [5]uint64
+	for n := range words {
+		words[n] = binary.LittleEndian.Uint64(b[4+8*n:])
 	}
-	b = b[4:]
-	s.applied, s.term, s.time, s.hash = raft.Index(word()), raft.Term(word()), int64(word()), word()
-	writes, values := word(), word()
-	if room := uint64(len(b)) / 8; writes > room || values > room-writes {
-		return s, errBadState
+	b = b[44:]
+	s.applied, s.term, s.time, s.hash = raft.Index(words[0]), raft.Term(words[1]), int64(words[2]), words[3]
+	if words[4] > uint64(len(b)) {
+		return s, nil, errBadState
 	}
-	for range writes {
-		s.writes = append(s.writes, word())
-	}
-	for range values {
-		s.log = append(s.log, word())
-	}
-	s.conf, err = raft.DecodeConfState(b)
-	return s, err
+	s.conf, err = raft.DecodeConfState(b[:words[4]])
+	return s, b[words[4]:], err
 }
 
 // stateFile is where a node keeps a group's state.
 func stateFile(g raft.GroupID) string { return path.Join("state", fmt.Sprintf("%d", g)) }
 
-// loadState returns the stored state: a zero one if there is none, and
-// errBadState if what is there is not what was written.
-func loadState(fs vfs.FS, g raft.GroupID) (state, error) {
+// loadState returns the stored state without its content, and the image of that: a zero
+// one if there is none, and errBadState if what is there is not what was written.
+func loadState(fs vfs.FS, g raft.GroupID) (state, []byte, error) {
 	b, err := vfs.ReadFile(fs, stateFile(g), 1<<24)
 	if isNotExist(err) {
-		return state{}, nil
+		return state{}, nil, nil
 	}
 	if err != nil {
-		return state{}, err
+		return state{}, nil, err
 	}
 	return decodeState(b)
 }

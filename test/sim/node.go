@@ -90,8 +90,8 @@ func (n *node) boot() {
 	n.incarnation = log.Incarnation()
 	s.check.booted(n)
 	n.host, err = host.New(host.Config{
-		Node: n.id, Log: log, Transport: port{n, life}, Clock: n.clock, Wall: func() time.Time { return n.clock.Now().Add(n.wall) }, FS: n.fs, Dir: "snapshots", Seed: s.rnd.Uint64(),
-		Tick: Tick, MaxEntryBytes: 1 << 10, KeepEntries: 20, SnapshotChunkBytes: 256, Observer: observer{n},
+		Node: n.id, Log: log, Transport: port{n, life}, Clock: n.clock, Wall: n.timeOfDay, FS: n.fs, Dir: "snapshots", Seed: s.rnd.Uint64(),
+		Tick: Tick, MaxEntryBytes: 2 << 10, KeepEntries: 20, SnapshotChunkBytes: 256, Observer: observer{n},
 		Events: func(e host.Event) {
 			if n.life == life {
 				s.logf("node %d: %v", n.id, e)
@@ -114,7 +114,28 @@ func (n *node) boot() {
 	}
 	n.every(Tick, func() time.Duration { return s.between(0, Tick/5) }, func() { n.host.Tick() })
 	n.every(50*time.Millisecond, nil, n.housekeep)
+	if s.cfg.JetStream {
+		n.every(20*time.Millisecond, nil, n.drive)
+	}
 	n.work()
+}
+
+// timeOfDay is what the server takes for it. Where it is asked when something is due it is
+// wrong by no more than clocks are that were set once.
+func (n *node) timeOfDay() time.Time {
+	if n.sim.cfg.JetStream {
+		return n.sim.clock.Now().Add(n.wall)
+	}
+	return n.clock.Now().Add(n.wall)
+}
+
+// drive has those who lead do what is due.
+func (n *node) drive() {
+	for _, r := range n.replicas {
+		if c, ok := r.state.content.(interface{ drive() }); ok && r.handle != nil {
+			c.drive()
+		}
+	}
 }
 
 // every calls f on a period, for as long as the process lives.
@@ -145,15 +166,9 @@ func (n *node) every(d time.Duration, jitter func() time.Duration, f func()) {
 func (n *node) open(g *group) {
 	s := n.sim
 	r := &replica{node: n, life: n.life, g: g}
+	r.state.content = g.kind.content(r)
 	if !g.kind.memory {
-		st, err := loadState(n.disk, g.id)
-		switch {
-		case err == nil:
-			r.state = st
-		case errors.Is(err, errBadState):
-			// A machine that cannot read its state starts without one.
-			s.logf("node %d, group %d: %v", n.id, g.id, err)
-		default:
+		if err := r.load(); err != nil {
 			s.failf("node %d, group %d: %w", n.id, g.id, err)
 			return
 		}

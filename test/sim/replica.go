@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -40,9 +41,11 @@ func (r *replica) Apply(b *host.Batch) error {
 	if b.Len() > 0 && b.Time <= r.state.time {
 		s.failf("node %d, group %d: entry %d is of time %d, the one before of %d", r.node.id, r.g.id, b.Index, b.Time, r.state.time)
 	}
+	r.g.record(b)
 	for n, op := range b.Proposals() {
-		result, err := r.state.apply(op)
+		result, err := r.state.apply(op, b.Time)
 		if err != nil {
+			s.failf("node %d, group %d: entry %d: %w", r.node.id, r.g.id, b.Index, err)
 			return err
 		}
 		b.SetResult(n, result)
@@ -56,6 +59,7 @@ func (r *replica) Apply(b *host.Batch) error {
 
 // ApplyConf implements host.StateMachine.
 func (r *replica) ApplyConf(index raft.Index, term raft.Term, conf *raft.ConfState) error {
+	r.g.recordConf(index, term)
 	r.state.conf = conf.Clone()
 	r.state.hash ^= uint64(index)
 	r.moved(index, term)
@@ -71,30 +75,35 @@ func (r *replica) moved(index raft.Index, term raft.Term) {
 		r.g.chain = append(r.g.chain, 0)
 	}
 	want := &r.g.chain[index]
-	// A hash of 0 stands for none; the mix makes it as good as impossible.
-	mixed := r.state.hash*0x9e3779b97f4a7c15 + uint64(term) + 1
-	if *want != 0 && *want != mixed {
+	mark, err := r.state.mark()
+	if err != nil {
+		s.failf("node %d, group %d: the digest after entry %d: %w", r.node.id, r.g.id, index, err)
+	}
+	if *want != 0 && *want != mark {
 		s.failf("node %d, group %d: its state after entry %d of term %d is not that of the others", r.node.id, r.g.id, index, term)
 	}
-	*want = mixed
+	*want = mark
 }
 
 // Snapshot implements host.StateMachine.
 func (r *replica) Snapshot() (host.Snapshot, error) {
-	b := r.state.encode()
-	return &image{Reader: bytes.NewReader(b), at: r.Applied()}, nil
+	b, err := r.state.encode()
+	if err != nil {
+		return nil, err
+	}
+	return &picture{Reader: bytes.NewReader(b), at: r.Applied()}, nil
 }
 
-// image is a state in memory.
-type image struct {
+// picture is a state in memory.
+type picture struct {
 	*bytes.Reader
 	at host.Position
 }
 
-func (i *image) Position() host.Position { return i.at }
-func (i *image) Close() error            { return nil }
+func (i *picture) Position() host.Position { return i.at }
+func (i *picture) Close() error            { return nil }
 
-var _ io.ReaderAt = (*image)(nil)
+var _ io.ReaderAt = (*picture)(nil)
 
 // Restore implements host.StateMachine.
 func (r *replica) Restore(at host.Position, img host.Image) error {
@@ -102,7 +111,11 @@ func (r *replica) Restore(at host.Position, img host.Image) error {
 	if err != nil {
 		return err
 	}
-	st, err := decodeState(b)
+	st, content, err := decodeState(b)
+	if err != nil {
+		return err
+	}
+	commit, err := r.state.content.prepare(content)
 	if err != nil {
 		return err
 	}
@@ -110,11 +123,13 @@ func (r *replica) Restore(at host.Position, img host.Image) error {
 		r.node.sim.failf("node %d, group %d: a snapshot of %d/%d is said to be of %d/%d", r.node.id, r.g.id, st.applied, st.term, at.Base.Index, at.Base.Term)
 	}
 	if !r.g.kind.memory {
-		if err := r.store(&st); err != nil {
+		if err := r.store(b); err != nil {
 			return err
 		}
 	}
 	old := r.state.applied
+	commit()
+	st.content = r.state.content
 	r.state = st
 	if st.applied < old {
 		r.node.sim.failf("node %d, group %d: a snapshot takes it from %d back to %d", r.node.id, r.g.id, old, st.applied)
@@ -123,33 +138,63 @@ func (r *replica) Restore(at host.Position, img host.Image) error {
 	return nil
 }
 
+// leads is a content that does something where it leads.
+type leads interface{ leads(l host.Leadership) }
+
 // LeaderChanged implements host.StateMachine.
 func (r *replica) LeaderChanged(l host.Leadership) {
 	r.leading = l.Leading
+	if c, ok := r.state.content.(leads); ok {
+		c.leads(l)
+	}
 }
 
 // checkpoint makes the state durable and lets the host shorten the log.
 func (r *replica) checkpoint() {
-	st := r.state.clone()
-	if st.applied == 0 {
+	if r.state.applied == 0 {
 		return
 	}
 	if !r.g.kind.memory {
-		if err := r.store(&st); err != nil {
+		b, err := r.state.encode()
+		if err == nil {
+			err = r.store(b)
+		}
+		if err != nil {
 			r.node.sim.logf("node %d, group %d: no checkpoint: %v", r.node.id, r.g.id, err)
 			return
 		}
 	}
-	r.handle.Checkpointed(st.applied)
+	r.handle.Checkpointed(r.state.applied)
 	r.compacted = r.node.sim.clock.Now()
 }
 
-func (r *replica) store(st *state) error {
+// load takes over the state that is on the disk, if there is one.
+func (r *replica) load() error {
+	st, img, err := loadState(r.node.disk, r.g.id)
+	if errors.Is(err, errBadState) {
+		// A machine that cannot read its state starts without one.
+		r.node.sim.logf("node %d, group %d: %v", r.node.id, r.g.id, err)
+		return nil
+	}
+	if err != nil || st.applied == 0 {
+		return err
+	}
+	commit, err := r.state.content.prepare(img)
+	if err != nil {
+		return err
+	}
+	commit()
+	st.content = r.state.content
+	r.state = st
+	return nil
+}
+
+func (r *replica) store(encoded []byte) error {
 	if err := r.node.fs.MkdirAll("state"); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	if err := vfs.SyncDir(r.node.fs, "."); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
-	return vfs.WriteFile(r.node.fs, stateFile(r.g.id), st.encode())
+	return vfs.WriteFile(r.node.fs, stateFile(r.g.id), encoded)
 }

@@ -21,6 +21,8 @@ type Config struct {
 	Seed uint64
 	// Chaos is for how long faults are injected, in virtual time.
 	Chaos time.Duration
+	// JetStream has the groups be streams, consumers and their assignments.
+	JetStream bool
 	// Log, if set, is told what happens.
 	Log func(line string)
 }
@@ -86,6 +88,9 @@ func newSim(cfg Config) *Sim {
 	s.net = newNetwork(s)
 	s.faults = newFaults(s)
 	s.clients = &clients{sim: s}
+	if cfg.JetStream {
+		s.clients.assets = &assets{sim: s}
+	}
 	if s.chance(0.125) {
 		s.interval = s.between(50*time.Millisecond, 2*time.Second)
 		s.logf("logs are synced each %v", s.interval)
@@ -108,7 +113,11 @@ func (s *Sim) run() error {
 	s.clients.begin()
 	s.faults.begin()
 	s.until(s.cfg.Chaos, nil)
-	for _, phase := range []func() error{s.healMajority, s.healAll, s.check.history} {
+	phases := []func() error{s.healMajority, s.healAll, s.check.history}
+	if a := s.clients.assets; a != nil {
+		phases = []func() error{s.healMajority, s.healAll, a.settle, s.healAll, a.check}
+	}
+	for _, phase := range phases {
 		if s.err == nil {
 			s.fail(phase())
 		}
@@ -126,10 +135,24 @@ func (s *Sim) build() {
 		n.boot()
 	}
 	s.founding = true
-	kinds := []groupKind{{size: 3}, {size: 3}, {size: min(5, count)}, {size: 1}, {size: 3, memory: true}}
+	kinds := []groupKind{
+		{size: 3, content: newRegisters},
+		{size: 3, content: newRegisters},
+		{size: min(5, count), content: newRegisters},
+		{size: 1, content: newRegisters},
+		{size: 3, memory: true, content: newRegisters},
+	}
+	if s.cfg.JetStream {
+		kinds = assetKinds
+	}
 	for n, k := range kinds {
 		g := newGroup(s, raft.GroupID(n+1), k)
 		s.groups = append(s.groups, g)
+	}
+	if s.cfg.JetStream {
+		s.clients.assets.connect(s.groups)
+	}
+	for _, g := range s.groups {
 		for _, node := range g.home {
 			node.open(g)
 		}

@@ -23,9 +23,24 @@ var (
 
 // Do the promises hold, whatever happens? A failure names its seed; run it alone
 // with -sim.seed.
-func TestSeeds(t *testing.T) {
+func TestSeeds(t *testing.T) { runSeeds(t, Config{}, 60) }
+
+// Are the state machines of JetStream the same on all replicas, and do they keep what
+// clients were told? A failure names its seed; run it alone with -sim.seed.
+func TestJetStream(t *testing.T) { runSeeds(t, Config{JetStream: true}, 5) }
+
+// runSeeds runs so many seeds, unless another number is asked for.
+func runSeeds(t *testing.T, cfg Config, few int) {
+	cfg.Chaos = *chaos
+	with := func(seed uint64) Config {
+		cfg := cfg
+		cfg.Seed = seed
+		return cfg
+	}
 	if *seed != 0 {
-		_, err := Run(Config{Seed: *seed, Chaos: *chaos, Log: func(line string) { fmt.Println(line) }})
+		cfg := with(*seed)
+		cfg.Log = func(line string) { fmt.Println(line) }
+		_, err := Run(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,9 +48,9 @@ func TestSeeds(t *testing.T) {
 	}
 	count := *seeds
 	if count == 0 {
-		count = 60
+		count = few
 		if race.Enabled {
-			count = 6
+			count = max(1, few/10)
 		}
 	}
 	var (
@@ -58,7 +73,7 @@ func TestSeeds(t *testing.T) {
 				if n >= uint64(count) || stop {
 					return
 				}
-				r, err := Run(Config{Seed: *first + n, Chaos: *chaos})
+				r, err := Run(with(*first + n))
 				mu.Lock()
 				if err != nil {
 					failed = append(failed, err.Error())
@@ -87,15 +102,17 @@ func TestSeeds(t *testing.T) {
 
 // Is a seed a whole description of a run?
 func TestSameSeedSameTrace(t *testing.T) {
-	var traces []uint64
-	for _, s := range []uint64{11, 12, 11, 12} {
-		r, err := Run(Config{Seed: s, Chaos: 20 * time.Second})
-		if err != nil {
-			t.Fatal(err)
+	for _, jetstream := range []bool{false, true} {
+		var traces []uint64
+		for _, s := range []uint64{11, 12, 11, 12} {
+			r, err := Run(Config{Seed: s, Chaos: 20 * time.Second, JetStream: jetstream})
+			if err != nil {
+				t.Fatal(err)
+			}
+			traces = append(traces, r.Trace)
 		}
-		traces = append(traces, r.Trace)
-	}
-	if !slices.Equal(traces[:2], traces[2:]) || traces[0] == traces[1] {
-		t.Errorf("traces of the seeds 11, 12, 11, 12: %x", traces)
+		if !slices.Equal(traces[:2], traces[2:]) || traces[0] == traces[1] {
+			t.Errorf("traces of the seeds 11, 12, 11, 12, with JetStream %v: %x", jetstream, traces)
+		}
 	}
 }

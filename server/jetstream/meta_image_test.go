@@ -93,3 +93,52 @@ func TestImageOfAssets(t *testing.T) {
 		check("after a restart")
 	})
 }
+
+// What goes on meanwhile goes on: a stream that is being restored stays, and a consumer that
+// was changed is as it was changed to.
+func TestImageOfAssetsLeavesTheRest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem())
+		defer func() { r.stop() }()
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"S"}})
+		r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit, AckWait: time.Minute})
+		m := r.e.meta
+		cfg := *m.state.Stream("A", "S").Config
+		cfg.Name, cfg.Subjects = "RESTORED", []string{"RESTORED"}
+		got, err := m.propose(t.Context(), &meta.Op{CreateStream: &meta.CreateStream{
+			Account: "A", Config: &cfg, Nodes: []uint32{1}, Limits: meta.NoLimits, Restore: &meta.Restore{ID: "one", Node: uint32(r.e.cfg.Node)},
+		}})
+		if err != nil || !got.Changed {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		synctest.Wait()
+		restored := r.e.stream(got.Stream.Group.ID)
+
+		later, err := meta.Decode(m.state.Append(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := later.Stream("A", "S").Consumer("C")
+		changed := *c.Config
+		changed.AckWait = 7 * time.Second
+		op := &meta.Op{UpdateConsumer: &meta.UpdateConsumer{Account: "A", Stream: "S", Config: &changed, Revision: c.Revision}}
+		if res := later.Apply(op, time.Now().UnixNano()); res.Err != nil || !res.Changed {
+			t.Fatalf("%+v", res)
+		}
+		at := m.position()
+		at.Base.Index += 1000
+		inApply(t, m.group, func() {
+			if err := m.Restore(at, bytes.NewReader(later.Append(nil))); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		if restored == nil || restored != r.e.stream(got.Stream.Group.ID) || restored.removed.Load() {
+			t.Error("the stream that is being restored is gone")
+		}
+		running := r.e.consumer(later.Stream("A", "S"), later.Stream("A", "S").Consumer("C"))
+		if wait := running.assigned.Load().Config.AckWait; wait != changed.AckWait {
+			t.Errorf("the consumer is to wait %v for an acknowledgement, want %v", wait, changed.AckWait)
+		}
+	})
+}

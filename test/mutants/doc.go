@@ -9,7 +9,7 @@
 // Stages are run in order, the fast ones first: the tests of the package that is
 // changed, then those that see it at work. For raft that is the scripted scenarios and
 // random histories of rafttest, the tests of the host, the simulator; for JetStream
-// the tests of its engine, with a few lives. The first that fails has killed the mutant. A
+// the tests of its engine, with a few lives, and what of it is replicated in the simulator. The first that fails has killed the mutant. A
 // mutant that survives them all is a hole in the tests, and makes the command
 // fail. Or it shows code that makes no difference, and can go.
 //

@@ -41,7 +41,7 @@ type stage struct {
 func stages(m Mutant, seeds int) []stage {
 	own := "./" + filepath.ToSlash(filepath.Dir(m.File))
 	list := []stage{{filepath.Base(own), []string{own}}}
-	for _, s := range wholes(own, fmt.Sprintf("-sim.seeds=%d", seeds)) {
+	for _, s := range wholes(own, seeds) {
 		if s.args[0] != own {
 			list = append(list, s)
 		}
@@ -50,13 +50,29 @@ func stages(m Mutant, seeds int) []stage {
 }
 
 // wholes returns the stages that see a package at work with others.
-func wholes(own, seeds string) []stage {
-	if strings.HasPrefix(own+"/", "./server/jetstream/") {
+func wholes(own string, seeds int) []stage {
+	simulated := func(test string, seeds int) stage {
+		return stage{"sim", []string{"./test/sim", "-run=^" + test + "$", fmt.Sprintf("-sim.seeds=%d", seeds)}}
+	}
+	switch {
+	case replicated(own):
+		// A seed of these takes longer.
+		return []stage{{"jetstream", []string{"./server/jetstream"}}, simulated("TestJetStream", max(1, seeds/4))}
+	case strings.HasPrefix(own+"/", "./server/jetstream/"):
 		return []stage{{"jetstream", []string{"./server/jetstream"}}}
 	}
 	return []stage{
 		{"rafttest", []string{"./server/raft/rafttest"}},
 		{"host", []string{"./server/raft/host"}},
-		{"sim", []string{"./test/sim", seeds}},
+		simulated("TestSeeds", seeds),
 	}
+}
+
+// replicated reports whether a package of JetStream is in the simulator.
+func replicated(own string) bool {
+	switch strings.TrimPrefix(own, "./server/jetstream/") {
+	case "meta", "stream", "consumer", "store", "store/image", "store/mem":
+		return true
+	}
+	return false
 }

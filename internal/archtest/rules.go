@@ -77,6 +77,7 @@ var layers = []Layer{
 
 	{Pattern: "cmd/...", Level: 6, Only: []string{"conf", "server", "server/options"}},
 	{Pattern: "test/...", Level: 6, Only: []string{"conf", "server", "server/options"}},
+	{Pattern: "test/chaos/check", Level: 6, Only: []string{}, TestSupport: true},
 	{Pattern: "test/sim/...", Level: 6, Below: 5, TestSupport: true},
 }
 
@@ -121,8 +122,8 @@ var forbidden = []Arrow{
 
 var modules = []Dependency{
 	{
-		Module: "github.com/anishathalye/porcupine", By: []string{"test/sim"},
-		Why: "whether simulated histories are linearizable is for an independent judge to say; no package but tests imports it",
+		Module: "github.com/anishathalye/porcupine", By: []string{"test/chaos/check", "test/sim"},
+		Why: "whether histories, simulated or of real processes, are linearizable is for an independent judge to say; no package but tests imports it",
 	},
 	{
 		Module: "github.com/klauspost/compress", By: []string{"server/cluster", "server/event", "server/jetstream/archive", "server/jetstream/store/file"},

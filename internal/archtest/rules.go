@@ -78,6 +78,7 @@ var layers = []Layer{
 	{Pattern: "cmd/...", Level: 6, Only: []string{"conf", "server", "server/options"}},
 	{Pattern: "test/...", Level: 6, Only: []string{"conf", "server", "server/options"}},
 	{Pattern: "test/chaos/check", Level: 6, Only: []string{}, TestSupport: true},
+	{Pattern: "test/chaos/nemesis", Level: 6, Only: []string{}, TestSupport: true},
 	{Pattern: "test/sim/...", Level: 6, Below: 5, TestSupport: true},
 }
 

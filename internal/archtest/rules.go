@@ -79,6 +79,7 @@ var layers = []Layer{
 	{Pattern: "test/...", Level: 6, Only: []string{"conf", "server", "server/options"}},
 	{Pattern: "test/chaos/check", Level: 6, Only: []string{}, TestSupport: true},
 	{Pattern: "test/chaos/nemesis", Level: 6, Only: []string{}, TestSupport: true},
+	{Pattern: "test/chaos/servers", Level: 6, Only: []string{}, TestSupport: true},
 	{Pattern: "test/sim/...", Level: 6, Below: 5, TestSupport: true},
 }
 

@@ -29,6 +29,12 @@ FUZZTIME  ?= 60s
 SIM_SEEDS ?= 2000
 SIM_FIRST ?= 1
 KILLS     ?= 200
+CHAOS_TIME    ?= 10m
+CHAOS_SEED    ?= 1
+CHAOS_SERVERS ?= 3
+CHAOS_BINARY  ?= $(BIN)/$(NAME)
+CHAOS_FAULTS  ?= kill,pause,partition,one-way,wipe,flip,truncate
+CHAOS_FLAGS   ?=
 MUTANTS   ?=
 PKGS      ?= ./...
 SCENARIOS ?= core
@@ -75,6 +81,11 @@ sim-jetstream: ## the JetStream server alone
 .PHONY: kill
 kill: ## kill a server under load, KILLS (200) times, and check what it had promised
 	$(GO) test ./test -count 1 -timeout 60m -v -run '^TestKills$$' -kill.rounds=$(KILLS)
+
+.PHONY: chaos
+chaos: build ## run CHAOS_SERVERS (3) processes under load and CHAOS_FAULTS for CHAOS_TIME (10m), and check what they had promised (CHAOS_SEED, CHAOS_BINARY, CHAOS_FLAGS; partitions need root on Linux)
+	$(GO) test ./test/chaos -count 1 -timeout 0 -v -run '^TestChaos$$' -chaos.binary=$(abspath $(CHAOS_BINARY)) -chaos.time=$(CHAOS_TIME) \
+		-chaos.seed=$(CHAOS_SEED) -chaos.servers=$(CHAOS_SERVERS) -chaos.faults=$(CHAOS_FAULTS) $(CHAOS_FLAGS)
 
 .PHONY: mutants
 mutants: ## put faults into the source, one at a time, and show that the tests catch each (MUTANTS=regexp of names or files)

@@ -77,6 +77,7 @@ var layers = []Layer{
 
 	{Pattern: "cmd/...", Level: 6, Only: []string{"conf", "server", "server/options"}},
 	{Pattern: "test/...", Level: 6, Only: []string{"conf", "server", "server/options"}},
+	{Pattern: "test/chaos", Level: 6, Only: []string{}, TestSupport: true},
 	{Pattern: "test/chaos/check", Level: 6, Only: []string{}, TestSupport: true},
 	{Pattern: "test/chaos/nemesis", Level: 6, Only: []string{}, TestSupport: true},
 	{Pattern: "test/chaos/servers", Level: 6, Only: []string{}, TestSupport: true},
@@ -107,6 +108,10 @@ var sideways = []Arrow{
 	{"server/jetstream/store/storetest", "server/jetstream/store/image", "it tests that stores can be made from images of each other"},
 	{"server/jetstream/meta", "server/jetstream/placement", "who takes over from a server that is removed is decided when that is applied"},
 	{"server/jetstream/reconcile", "server/jetstream/meta", "it carries out what is assigned there"},
+
+	{"test/chaos", "test/chaos/check", "it has judged what its clients saw"},
+	{"test/chaos", "test/chaos/nemesis", "it has its servers treated badly"},
+	{"test/chaos", "test/chaos/servers", "it runs them"},
 
 	{"server/leaf", "server/client", "a leafnode connection is a client with more verbs"},
 	{"server/ws", "server/client", "a websocket carries the client protocol"},

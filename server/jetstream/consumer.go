@@ -61,7 +61,9 @@ type consumer struct {
 	spare  consumerInbox
 	engine *consumercore.Engine
 	term   uint64
-	bound  bool
+	// noted is the newest term of which something is in the log.
+	noted uint64
+	bound bool
 	// fault is why the engine cannot go on.
 	fault error
 	// committed counts the proposals of the engine that were applied; marks are what
@@ -191,7 +193,11 @@ func (c *consumer) Apply(b *host.Batch) error {
 			c.finished(0, c.result.Finished)
 		}
 	}
+	began := b.Term != c.at.Base.Term
 	c.passed(b)
+	if began && c.leading.Load() {
+		c.tell(func(in *consumerInbox) { in.noted = uint64(b.Term) })
+	}
 	if c.frames >= c.e.every.consumerFrames || c.bytes >= fullBytes {
 		c.compact.Store(true)
 	}
@@ -212,8 +218,8 @@ func (c *consumer) LeaderChanged(l host.Leadership) {
 	// Who finds it leading may propose.
 	<-c.joined
 	c.leading.Store(true)
-	state := c.state.Clone()
-	c.tell(func(in *consumerInbox) { in.lead, in.term, in.resign = state, uint64(l.Term), false })
+	state, noted := c.state.Clone(), uint64(c.at.Base.Term)
+	c.tell(func(in *consumerInbox) { in.lead, in.term, in.noted, in.resign = state, uint64(l.Term), noted, false })
 }
 
 // Halted implements host.Halter.

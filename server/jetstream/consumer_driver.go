@@ -23,6 +23,8 @@ type consumerInbox struct {
 	lead   *consumercore.State
 	term   uint64
 	resign bool
+	// noted is a term of which the first entry is applied, 0 if there is nothing new.
+	noted uint64
 	// mail is what was sent to the consumer's subjects, in order; news is what has
 	// happened to the stream.
 	mail []letter
@@ -119,6 +121,7 @@ func (c *consumer) run(w *worker) {
 	closed := c.closed
 	c.mu.Unlock()
 	c.underway -= in.settled
+	c.noted = max(c.noted, in.noted)
 	c.beginOrEnd(w, &in, closed)
 	if c.engine != nil && c.e.cfg.Host.Full() {
 		// What cannot be noted is not delivered.
@@ -193,7 +196,7 @@ func (c *consumer) begin(w *worker, in *consumerInbox) {
 	st, cfg := c.stream.assigned.Load().Config, c.assigned.Load().Config
 	acc := c.stream.tenant
 	engine, err := consumercore.NewEngine(in.lead, consumercore.Params{
-		Store: c.stream.store, Replicated: false, Retains: st.Retention != api.RetainLimits,
+		Store: c.stream.store, Replicated: c.isUntried(), Retains: st.Retention != api.RetainLimits,
 		AckPrefix: c.ackPrefix(), FlowPrefix: c.flowPrefix(),
 		Burst: burst(st.MaxMsgSize), Listening: acc.listening, NewID: c.e.cfg.NewID, Rand: c.e.newRand(),
 	}, w.now, &w.effects)
@@ -330,8 +333,14 @@ func (c *consumer) setAlarm() {
 	c.wakeAt(next)
 }
 
+// isUntried tells whether the log has not taken anything yet of the term that this server
+// leads in. It leads before that, and until then a delivery has to wait for its entry: a disk
+// that is full would have it come again with every start.
+func (c *consumer) isUntried() bool { return c.noted < c.term }
+
 // handle gives the engine what has come.
 func (c *consumer) handle(w *worker, e *consumercore.Engine, in *consumerInbox) {
+	e.Scale(c.isUntried())
 	if in.committed > 0 {
 		c.committed += consumercore.Mark(in.committed)
 		e.Committed(in.committed, &w.effects)

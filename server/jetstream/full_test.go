@@ -140,6 +140,41 @@ func checkFull(t *testing.T, r *rig, contents map[string]map[uint64]string) {
 	}
 }
 
+// Nothing leaves that could not be noted, also before it is known that the disk is full:
+// it would come again with every start.
+func TestNoDeliveryBeforeTheFirstWrite(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewMem())
+		r.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}})
+		r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+		for range 3 {
+			r.store("s", "x")
+		}
+		r.stop()
+		r = newRig(t, r.disk, func(r *rig, _ *wal.Config, _ *host.Config, _ *Config) {
+			r.tolerant = true
+			slow := errorfs.Fault{Err: syscall.ENOSPC, Delay: time.Second}
+			r.fs.SetInjector(errorfs.On(errorfs.Kinds(errorfs.OpCreate, errorfs.OpWrite, errorfs.OpWriteAt, errorfs.OpPreallocate), slow))
+		})
+		r.consumerInfo("S", "C")
+		b := r.newInbox()
+		r.send(subjectOf(api.OpConsumerNext, "S", "C"), b.sub.Subject, []byte("5"))
+		time.Sleep(10 * time.Second)
+		for _, m := range b.all() {
+			if !strings.HasPrefix(m.header, "NATS/1.0 ") {
+				t.Errorf("it delivers %+v", m)
+			}
+		}
+		b.close()
+		r.fs.SetInjector(nil)
+		time.Sleep(20 * time.Second)
+		if list := r.fetch("S", "C", 3); len(list) != 3 {
+			t.Errorf("with space it delivers %d messages", len(list))
+		}
+		r.stop()
+	})
+}
+
 // On a full disk streams can be deleted and purged, also right after a start, and that
 // wins back the space that others need.
 func TestSpaceIsWonBack(t *testing.T) {

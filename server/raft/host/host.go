@@ -32,9 +32,8 @@ type Host struct {
 	started atomic.Bool
 	// mute is set when nothing may be sent any more.
 	mute atomic.Bool
-	// logBusy is set while too much waits to be written, logFull while the disk is
-	// full.
-	logBusy, logFull atomic.Bool
+	// logBusy is set while too much waits to be written, or the disk is full.
+	logBusy atomic.Bool
 	// pending counts the bytes of proposals without an outcome.
 	pending atomic.Int64
 	ticks   atomic.Uint64
@@ -249,14 +248,12 @@ func (h *Host) tickList(l *paceList) {
 
 // checkLog finds out whether the log can take more.
 func (h *Host) checkLog() {
-	full := h.log.Full()
-	h.logFull.Store(full)
-	h.logBusy.Store(full || h.log.Pending() > h.cfg.MaxLogBytes)
+	h.logBusy.Store(h.log.Full() || h.log.Pending() > h.cfg.MaxLogBytes)
 }
 
-// Full reports whether the disk is full, as far as is known: it is looked at with each
-// tick. Nothing but what wins space back is taken then.
-func (h *Host) Full() bool { return h.logFull.Load() }
+// Full reports whether the disk is full, as far as is known: before the first write it is
+// not. Nothing but what wins space back is taken then.
+func (h *Host) Full() bool { return h.log.Full() }
 
 // group returns a group that is not stopped, or nil.
 func (h *Host) group(id raft.GroupID) *Group {

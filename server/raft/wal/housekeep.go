@@ -173,7 +173,7 @@ func (l *Log) nextNumber() uint64 {
 // full a smaller one will do.
 func (l *Log) makeSpare() error {
 	l.mu.Lock()
-	full := l.full
+	full := l.full.Load()
 	wanted := l.spare == nil && (full || l.applied.offset > l.cfg.SegmentBytes/2)
 	l.mu.Unlock()
 	if !wanted {

@@ -31,7 +31,7 @@ type Log struct {
 	queue    []request
 	pending  int64
 	groups   map[raft.GroupID]*Group
-	full     bool
+	full     atomic.Bool  // changed under mu
 	room     atomic.Int64 // while it is full
 	poison   error
 	closed   bool
@@ -192,7 +192,7 @@ func (l *Log) enqueue(r request, wake bool) error {
 	l.queue = append(l.queue, r)
 	l.pending += r.bytes
 	// While the disk is full there is a queue, and what comes may pass it.
-	if l.started && (wake && len(l.queue) == 1 || l.full || r.op != nil) {
+	if l.started && (wake && len(l.queue) == 1 || l.full.Load() || r.op != nil) {
 		l.kick()
 	}
 	return nil
@@ -263,11 +263,7 @@ func (l *Log) Pending() int64 {
 }
 
 // Full reports whether writes wait for space.
-func (l *Log) Full() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.full
-}
+func (l *Log) Full() bool { return l.full.Load() }
 
 // Room returns how many bytes there are for writes that pass others while the disk is
 // full, as far as is known.
@@ -282,7 +278,7 @@ func (l *Log) Room() int64 {
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	s := l.stats
-	s.PendingBytes, s.Full, s.Poisoned = l.pending, l.full, l.poison
+	s.PendingBytes, s.Full, s.Poisoned = l.pending, l.full.Load(), l.poison
 	l.mu.Unlock()
 	for _, g := range l.sortedGroups() {
 		g.mu.Lock()

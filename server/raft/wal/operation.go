@@ -187,10 +187,9 @@ func (l *Log) finishOperation(op *operation, err error) { op.done <- err }
 // setFull notes that there is no space, or, with nil, that there is.
 func (l *Log) setFull(err error) {
 	l.mu.Lock()
-	first := err != nil && !l.full
-	l.full = err != nil
+	before := l.full.Swap(err != nil)
 	l.mu.Unlock()
-	if first {
+	if err != nil && !before {
 		l.raise(fmt.Errorf("%w: %w", ErrFull, err))
 	}
 }

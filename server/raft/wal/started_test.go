@@ -118,11 +118,13 @@ func TestStartedOnFullDisk(t *testing.T) {
 			}}))
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if !l.Full() || done == want {
 			t.Fatalf("full %v with %d of %d writes done", l.Full(), done, want)
 		}
 		fs.LimitSpace(-1)
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if l.Full() || done != want {
 			t.Fatalf("full %v with %d of %d writes done", l.Full(), done, want)
 		}

@@ -287,8 +287,8 @@ func TestLogGone(t *testing.T) {
 		r.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
 		for i := range 10 {
 			r.store("s", fmt.Sprint("message ", i, strings.Repeat("x", 50)))
+			synctest.Wait() // for the checkpoint: while one is written no other is begun
 		}
-		synctest.Wait()
 		disk := r.disk.CrashClone(vfs.Killed)
 		r.stop()
 		if err := disk.RemoveAll("js/raft"); err != nil {

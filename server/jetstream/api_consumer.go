@@ -31,20 +31,24 @@ func (r *request) consumerOf() (*consumer, *api.Error) {
 	return c, nil
 }
 
-// serves waits until a consumer serves.
+// serves waits until the consumer serves here.
 func (c *consumer) serves(ctx context.Context) *api.Error {
-	select {
-	case <-c.ready:
-	case <-ctx.Done():
-		return api.ErrClusterNotAvail
+	for {
+		turned := c.turned.wait()
+		switch {
+		case c.isClosed():
+			return api.ErrConsumerNotFound
+		case isClosed(c.started) && c.err != nil, c.halted.Load() && c.task.Load().Sole():
+			return api.ErrConsumerOffline
+		case c.serving.Load():
+			return nil
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			return api.ErrClusterNotAvail
+		}
 	}
-	switch {
-	case c.isClosed():
-		return api.ErrConsumerNotFound
-	case c.err != nil, c.halted.Load():
-		return api.ErrConsumerOffline
-	}
-	return nil
 }
 
 // ask has f called with the engine, and waits until what it has decided is committed.

@@ -24,20 +24,24 @@ func (r *request) streamOf() (*meta.Stream, *stream, *api.Error) {
 	return st, s, nil
 }
 
-// leading waits until a stream leads.
+// leads waits until the stream serves here.
 func (s *stream) leads(ctx context.Context) *api.Error {
-	select {
-	case <-s.led:
-	case <-ctx.Done():
-		return api.ErrClusterNotAvail
+	for {
+		turned := s.turned.wait()
+		switch {
+		case s.isClosed():
+			return api.ErrStreamNotFound // maybe it was never opened
+		case isClosed(s.opened) && s.err != nil:
+			return api.ErrStreamOffline
+		case s.answers():
+			return nil
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			return api.ErrClusterNotAvail
+		}
 	}
-	switch {
-	case s.isClosed():
-		return api.ErrStreamNotFound // maybe it was never opened
-	case s.err != nil:
-		return api.ErrStreamOffline
-	}
-	return nil
 }
 
 func (e *Engine) streamLimits() api.StreamLimits {

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 	"github.com/nats-lite/nats-lite/server/account"
 	consumercore "github.com/nats-lite/nats-lite/server/jetstream/consumer"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/reconcile"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 )
@@ -21,6 +23,7 @@ type consumer struct {
 	stream   *stream
 	id       raft.GroupID
 	assigned atomic.Pointer[meta.Consumer]
+	task     atomic.Pointer[reconcile.Task]
 
 	// Of the apply stage: the state, and what came of the last frame.
 	state  consumercore.State
@@ -35,13 +38,15 @@ type consumer struct {
 
 	// compact is set when the log has become long.
 	compact atomic.Bool
-	// leading is whether this replica leads.
-	leading atomic.Bool
+	// leading is whether this replica leads, serving whether it has been created and answers.
+	leading, serving atomic.Bool
 	// started is closed when the group has been started, or could not be; err says
-	// why. ready is closed when it leads and has been created, or never will.
-	started, ready chan struct{}
-	readyOnce      sync.Once
-	err            error
+	// why. settled is closed when it serves for the first time, or knows who leads, or never
+	// will. turned is told whenever somebody who waits for it has to look again.
+	started, settled chan struct{}
+	settledOnce      sync.Once
+	turned           signal
+	err              error
 
 	mu    sync.Mutex
 	inbox consumerInbox
@@ -83,27 +88,26 @@ type consumer struct {
 }
 
 // startConsumer starts a consumer in the background, once its stream is open.
-func (e *Engine) startConsumer(st *meta.Stream, assigned *meta.Consumer) {
-	s := e.stream(st.Group.ID)
-	if s == nil {
-		return
-	}
-	c := &consumer{e: e, stream: s, id: raft.GroupID(assigned.Group.ID), started: make(chan struct{}), ready: make(chan struct{})}
+func (e *Engine) startConsumer(s *stream, t *reconcile.Task) {
+	c := &consumer{e: e, stream: s, id: t.Group, started: make(chan struct{}), settled: make(chan struct{})}
 	c.joined = make(chan struct{})
-	c.assigned.Store(assigned)
+	c.guide = &guide{e: e, group: func() *host.Group { return c.group }, goal: c.goal, report: c.arrived}
+	c.guide.change.Store(t.Change)
+	c.task.Store(t)
+	c.assigned.Store(t.Consumer)
 	c.actor.init(e.stage, c)
 	s.mu.Lock()
-	_, there := s.consumers[assigned.Name()]
-	if there || s.closed {
+	if s.closed {
 		s.mu.Unlock()
 		return
 	}
-	s.consumers[assigned.Name()] = c
+	s.consumers[t.Consumer.Name()] = c
 	s.mu.Unlock()
+	s.meet(t.Consumer)
 	e.jobs.run(func() {
 		defer close(c.started)
 		select {
-		case <-s.led:
+		case <-s.opened:
 		case <-e.ctx.Done():
 			c.err = errStopping
 		}
@@ -123,6 +127,49 @@ func (e *Engine) startConsumer(st *meta.Stream, assigned *meta.Consumer) {
 	})
 }
 
+// assign has the consumer be what it is to be now. It is called on the apply stage of the group of
+// assets.
+func (c *consumer) assign(t *reconcile.Task) {
+	old := c.assigned.Load()
+	c.task.Store(t)
+	c.guide.change.Store(t.Change)
+	if old == t.Consumer {
+		return
+	}
+	c.assigned.Store(t.Consumer)
+	if old.Config != t.Consumer.Config {
+		c.stream.meet(t.Consumer)
+		c.tell(func(in *consumerInbox) { in.updated = true })
+	}
+	if c.leading.Load() {
+		c.guide.look()
+	}
+}
+
+// goal is where the consumer's group is to be.
+func (c *consumer) goal(*raft.Status) (g reconcile.Goal, ok bool) {
+	c.e.meta.view(func(state *meta.State) {
+		st := state.Current(c.stream.assigned.Load())
+		if st == nil || !state.IsClustered() {
+			return
+		}
+		now := st.Consumer(c.assigned.Load().Name())
+		if ok = now != nil && now.Group.ID == uint64(c.id); ok {
+			g = reconcile.GoalOf(state, st, now)
+		}
+	})
+	return g, ok
+}
+
+// arrived reports that the consumer's group is where it is to be.
+func (c *consumer) arrived(ctx context.Context, change uint64) error {
+	st, assigned := c.stream.assigned.Load(), c.assigned.Load()
+	_, err := c.e.meta.propose(ctx, &meta.Op{EndChange: &meta.EndChange{
+		Account: st.Account, Stream: st.Name(), Consumer: assigned.Name(), Group: assigned.Group.ID, Change: change,
+	}})
+	return err
+}
+
 // errStopping says that something was not done because the engine stops.
 var errStopping = errors.New("jetstream: stopping")
 
@@ -134,7 +181,13 @@ func (c *consumer) start() (err error) {
 		return errStopping
 	}
 	c.rewind()
-	return c.join(c.e, host.GroupConfig{ID: c.id, Machine: c, Memory: c.assigned.Load().Group.Memory, Sole: true})
+	if err := c.join(c.e, c, c.task.Load()); err != nil {
+		return err
+	}
+	if c.stream.leading.Load() != 0 {
+		c.tell(func(in *consumerInbox) { in.tellAll = true })
+	}
+	return nil
 }
 
 // rewind has the consumer begin where its log does: what is in front of that is in the
@@ -148,10 +201,14 @@ func (c *consumer) rewind() {
 
 // consumer returns a running consumer, or nil.
 func (e *Engine) consumer(st *meta.Stream, assigned *meta.Consumer) *consumer {
-	s := e.stream(st.Group.ID)
-	if s == nil {
-		return nil
+	if s := e.stream(st.Group.ID); s != nil {
+		return s.consumer(assigned)
 	}
+	return nil
+}
+
+// consumer returns a running consumer of the stream, or nil.
+func (s *stream) consumer(assigned *meta.Consumer) *consumer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.consumers[assigned.Name()]; c != nil && c.id == raft.GroupID(assigned.Group.ID) {
@@ -162,8 +219,8 @@ func (e *Engine) consumer(st *meta.Stream, assigned *meta.Consumer) *consumer {
 
 // Apply implements host.StateMachine.
 func (c *consumer) Apply(b *host.Batch) error {
-	from := 0
-	if c.state.Created() == 0 {
+	from, isNew := 0, c.state.Created() == 0
+	if isNew {
 		// The log may begin here, with the whole state somewhere in the batch.
 		for n, frame := range b.Proposals() {
 			if consumercore.IsFull(frame) {
@@ -188,10 +245,13 @@ func (c *consumer) Apply(b *host.Batch) error {
 			<-c.joined
 			c.group.Checkpointed(b.Index - 1)
 		}
-		if len(c.result.Finished) > 0 && c.leading.Load() {
-			// When it begins to lead it tells all that it is done with.
+		if len(c.result.Finished) > 0 && c.stream.leading.Load() != 0 {
+			// Whoever leads the stream hears of it from its own replica of the consumer.
 			c.finished(0, c.result.Finished)
 		}
+	}
+	if isNew && c.state.Created() != 0 && c.stream.leading.Load() != 0 {
+		c.tell(func(in *consumerInbox) { in.tellAll = true })
 	}
 	began := b.Term != c.at.Base.Term
 	c.passed(b)
@@ -210,16 +270,22 @@ const fullBytes = 1 << 20
 
 // LeaderChanged implements host.StateMachine.
 func (c *consumer) LeaderChanged(l host.Leadership) {
-	if !l.Leading {
-		c.leading.Store(false)
-		c.tell(func(in *consumerInbox) { in.lead, in.resign = nil, true })
-		return
-	}
 	// Who finds it leading may propose.
 	<-c.joined
-	c.leading.Store(true)
+	if c.leading.Swap(l.Leading) != l.Leading {
+		c.stream.followers.Add(map[bool]int32{true: 1, false: -1}[l.Leading])
+	}
+	if !l.Leading {
+		c.serving.Store(false)
+		c.tell(func(in *consumerInbox) { in.lead, in.resign = nil, true })
+		if l.Leader != raft.None {
+			c.settledOnce.Do(func() { close(c.settled) })
+		}
+		return
+	}
 	state, noted := c.state.Clone(), uint64(c.at.Base.Term)
 	c.tell(func(in *consumerInbox) { in.lead, in.term, in.noted, in.resign = state, uint64(l.Term), noted, false })
+	c.guide.look()
 }
 
 // Halted implements host.Halter.
@@ -254,17 +320,16 @@ func (c *consumer) remove() {
 	}
 }
 
-// deleteConsumer stops and removes a consumer in the background.
-func (e *Engine) deleteConsumer(st *meta.Stream, assigned *meta.Consumer) {
-	c := e.consumer(st, assigned)
-	if c == nil {
-		return
+// removeConsumer stops a consumer and removes what there is of it here, in the background.
+func (e *Engine) removeConsumer(c *consumer) {
+	s, assigned := c.stream, c.assigned.Load()
+	s.mu.Lock()
+	if s.consumers[assigned.Name()] == c {
+		delete(s.consumers, assigned.Name())
 	}
-	c.stream.mu.Lock()
-	delete(c.stream.consumers, assigned.Name())
-	c.stream.mu.Unlock()
+	s.mu.Unlock()
 	c.closeSubjects()
-	c.stream.forget(assigned.Name())
+	s.forget(assigned)
 	e.jobs.run(c.remove)
 }
 

@@ -37,8 +37,9 @@ type consumerInbox struct {
 	// to get one.
 	state *consumercore.State
 	late  bool
-	// untold is set when the stream was not told what the consumer is done with.
-	untold bool
+	// untold is set when the stream was not told what the consumer is done with, tellAll when
+	// it is to be told all of it. met is set when the stream has come to know the consumer.
+	untold, tellAll, met bool
 	// updated is set when the configuration that is assigned is a new one, anew when
 	// the engine has to begin anew for the stream's.
 	updated, anew bool
@@ -164,9 +165,12 @@ func (c *consumer) beginOrEnd(w *worker, in *consumerInbox, closed bool) {
 	switch {
 	case closed:
 		in.lead, in.state, c.againAt, c.tellAt, c.beginning = nil, nil, 0, 0, false
+		in.untold, in.tellAll = false, false
 	case in.resign:
-		in.state, c.againAt, c.tellAt, c.beginning = nil, 0, 0, false
+		in.state, c.againAt, c.beginning = nil, 0, false
 		c.end()
+		c.mute()
+		c.info.Store(nil)
 	case in.lead != nil:
 		c.term, in.state, c.againAt, c.beginning = in.term, nil, 0, false
 		if c.stream.isRestoring() {
@@ -177,12 +181,17 @@ func (c *consumer) beginOrEnd(w *worker, in *consumerInbox, closed bool) {
 		c.breakOff(w, int64(pause))
 	case in.anew && c.engine != nil:
 		c.breakOff(w, 0)
+	case in.met && c.engine == nil && c.againAt != 0:
+		c.againAt = w.now
 	case in.late:
 		c.againAt, c.beginning = w.now+int64(pause), false
 	case in.state != nil && c.engine == nil:
 		in.lead, c.beginning = in.state, false
 	}
-	if in.untold && c.tellAt == 0 {
+	switch {
+	case in.tellAll:
+		c.tellAt = w.now
+	case in.untold && c.tellAt == 0:
 		c.tellAt = w.now + int64(pause)
 	}
 	if in.lead != nil {
@@ -195,12 +204,23 @@ func (c *consumer) beginOrEnd(w *worker, in *consumerInbox, closed bool) {
 func (c *consumer) begin(w *worker, in *consumerInbox) {
 	st, cfg := c.stream.assigned.Load().Config, c.assigned.Load().Config
 	acc := c.stream.tenant
+	created := in.lead.Created() == 0
+	switch {
+	case !c.stream.knows(c.assigned.Load()):
+		// Who leads the stream has it know its consumers. Before that it may let go of what
+		// this one is to get.
+		c.againAt = w.now + int64(slowPause)
+		return
+	case created && in.state == nil && c.stream.leading.Load() == 0:
+		// Where it begins is told by the stream, of which this replica may be behind.
+		c.againAt = w.now
+		return
+	}
 	engine, err := consumercore.NewEngine(in.lead, consumercore.Params{
-		Store: c.stream.store, Replicated: c.isUntried(), Retains: st.Retention != api.RetainLimits,
+		Store: c.stream.store, Replicated: c.isReplicated(), Retains: st.Retention != api.RetainLimits,
 		AckPrefix: c.ackPrefix(), FlowPrefix: c.flowPrefix(),
 		Burst: burst(st.MaxMsgSize), Listening: acc.listening, NewID: c.e.cfg.NewID, Rand: c.e.newRand(),
 	}, w.now, &w.effects)
-	created := in.lead.Created() == 0
 	if err == nil && !created {
 		info := engine.Info()
 		c.info.Store(&info)
@@ -217,15 +237,6 @@ func (c *consumer) begin(w *worker, in *consumerInbox) {
 	case st.Retention == api.RetainInterest, !bytes.Equal(in.lead.Config(), mustJSON(cfg)):
 		// The stream may not have kept messages until they are acknowledged before.
 		err = engine.Update(w.now, cfg, &w.effects)
-	}
-	if err == nil && st.Retention != api.RetainLimits {
-		// Of one that it knows, the stream knows what it is done with, unless it was
-		// not told: then it is told again.
-		floor := store.Seq(0)
-		if created {
-			floor = engine.AckFloor().Stream
-		}
-		err = c.stream.want(cfg, floor, created)
 	}
 	if err != nil {
 		w.effects.Reset()
@@ -244,9 +255,6 @@ func (c *consumer) begin(w *worker, in *consumerInbox) {
 	// What it was told before is about another engine, or in the state already.
 	in.committed, in.news = 0, nil
 	c.openSubjects(cfg)
-	if !created && st.Retention != api.RetainLimits {
-		c.tellAt = w.now
-	}
 	if !created {
 		c.settle() // whether there is space for what it proposes or not
 	}
@@ -293,17 +301,13 @@ func (c *consumer) again(w *worker) {
 	}
 	if c.engine == nil && c.againAt != 0 && c.againAt <= w.now && c.underway == 0 {
 		c.againAt, c.beginning = 0, true
-		c.group.ReadIndex(func(_ raft.Index, err error) {
-			if err != nil {
-				c.tell(func(in *consumerInbox) { in.late = true })
-				return
-			}
-			state := c.state.Clone()
-			c.tell(func(in *consumerInbox) { in.state = state })
-		})
+		c.lookUp()
 	}
-	if c.engine != nil && c.tellAt != 0 && c.tellAt <= w.now {
+	if c.tellAt != 0 && c.tellAt <= w.now {
 		c.tellAt = 0
+		if !isClosed(c.joined) || c.group == nil || c.stream.leading.Load() == 0 || c.stream.assigned.Load().Config.Retention == api.RetainLimits {
+			return
+		}
 		c.group.ReadIndex(func(_ raft.Index, err error) {
 			if err != nil {
 				c.tell(func(in *consumerInbox) { in.untold = true })
@@ -312,6 +316,33 @@ func (c *consumer) again(w *worker) {
 			c.finished(0, c.selected(c.state.Finished()))
 		})
 	}
+}
+
+// lookUp gets the state that the next engine begins with. That of a consumer that was not created
+// yet comes from a replica of the stream that is up to date.
+func (c *consumer) lookUp() {
+	late := func() { c.tell(func(in *consumerInbox) { in.late = true }) }
+	own := func() {
+		c.group.ReadIndex(func(_ raft.Index, err error) {
+			if err != nil {
+				late()
+				return
+			}
+			state := c.state.Clone()
+			c.tell(func(in *consumerInbox) { in.state = state })
+		})
+	}
+	if c.stream.leading.Load() != 0 || c.stream.halted.Load() {
+		own()
+		return
+	}
+	c.stream.group.ReadIndex(func(_ raft.Index, err error) {
+		if err != nil {
+			late()
+			return
+		}
+		own()
+	})
 }
 
 // setAlarm sets the alarm to what is due next.
@@ -326,12 +357,15 @@ func (c *consumer) setAlarm() {
 		if at, ok := c.engine.Deadline(); ok {
 			soonest(max(at, 1))
 		}
-		soonest(c.tellAt)
 	} else if c.underway == 0 {
 		soonest(c.againAt)
 	}
+	soonest(c.tellAt)
 	c.wakeAt(next)
 }
+
+// isReplicated tells whether a delivery has to wait for its entry.
+func (c *consumer) isReplicated() bool { return c.several.Load() || c.isUntried() }
 
 // isUntried tells whether the log has not taken anything yet of the term that this server
 // leads in. It leads before that, and until then a delivery has to wait for its entry: a disk
@@ -340,18 +374,14 @@ func (c *consumer) isUntried() bool { return c.noted < c.term }
 
 // handle gives the engine what has come.
 func (c *consumer) handle(w *worker, e *consumercore.Engine, in *consumerInbox) {
-	e.Scale(c.isUntried())
+	e.Scale(c.isReplicated())
 	if in.committed > 0 {
 		c.committed += consumercore.Mark(in.committed)
 		e.Committed(in.committed, &w.effects)
 	}
 	if in.updated {
 		cfg := c.assigned.Load().Config
-		err := e.Update(w.now, cfg, &w.effects)
-		if err == nil && c.stream.assigned.Load().Config.Retention != api.RetainLimits {
-			err = c.stream.want(cfg, 0, false)
-		}
-		if err != nil {
+		if err := e.Update(w.now, cfg, &w.effects); err != nil {
 			c.fault = fmt.Errorf("changing its configuration: %w", err)
 		}
 	}

@@ -37,6 +37,7 @@ func (c *consumer) Restore(at host.Position, im host.Image) error {
 	c.state, c.blank = consumercore.State{}, true
 	c.at, c.wholeAt = at, host.Position{}
 	c.at.Base.Conf = at.Base.Conf.Clone()
+	c.noteVoters()
 	c.frames, c.bytes = 0, 0
 	return nil
 }

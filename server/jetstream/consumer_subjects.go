@@ -9,10 +9,8 @@ import (
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	consumercore "github.com/nats-lite/nats-lite/server/jetstream/consumer"
-	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
-	"github.com/nats-lite/nats-lite/server/raft/host"
 )
 
 // openSubjects subscribes to what the consumer is spoken to on. It is called by the
@@ -50,10 +48,19 @@ func (c *consumer) openSubjects(cfg *api.ConsumerConfig) {
 // closeSubjects ends listening, for good.
 func (c *consumer) closeSubjects() {
 	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.mute()
+	c.turned.tell()
+}
+
+// mute ends listening, until the consumer leads again.
+func (c *consumer) mute() {
+	c.mu.Lock()
 	subs := c.subs
-	c.subs, c.closed = nil, true
+	c.subs = nil
 	watched := c.watched
-	c.watched = nil
+	c.watched, c.watching = nil, ""
 	c.mu.Unlock()
 	if watched != nil {
 		watched()
@@ -106,7 +113,11 @@ func (c *consumer) drain() {
 const drainTimeout = time.Second
 
 // settle ends the waiting of those who wait for the consumer to serve.
-func (c *consumer) settle() { c.readyOnce.Do(func() { close(c.ready) }) }
+func (c *consumer) settle() {
+	c.serving.Store(true)
+	c.settledOnce.Do(func() { close(c.settled) })
+	c.turned.tell()
+}
 
 func (c *consumer) isClosed() bool {
 	c.mu.Lock()
@@ -174,14 +185,18 @@ func (c *consumer) settleMarks() {
 	c.marks = rest
 }
 
-// finished tells the stream what the consumer is done with, on the consumer's apply
-// stage. What does not get there is told again.
+// finished tells the stream, which this server leads, what the consumer is done with, on the
+// consumer's apply stage. What does not get there is told again.
 func (c *consumer) finished(floor store.Seq, ranges []store.Range) {
 	if c.assigned.Load().Config.Direct || c.stream.halted.Load() {
 		return
 	}
 	untold := func() { c.tell(func(in *consumerInbox) { in.untold = true }) }
-	op := streamcore.AppendAcked(nil, c.assigned.Load().Name(), floor, inOrder(ranges))
+	if c.stream.hasChores() {
+		untold() // one of them may be to get to know the consumer
+		return
+	}
+	op := streamcore.AppendAcked(nil, wantsKey(c.assigned.Load()), floor, inOrder(ranges))
 	err := c.stream.propose(op, func(_ *outcome, err error) {
 		if err != nil {
 			untold()
@@ -227,41 +242,4 @@ func inOrder(ranges []store.Range) []store.Range {
 		n++
 	}
 	return ranges[:n]
-}
-
-// want tells the stream what a consumer wants, if the stream goes by that. One that is
-// to begin anew is done with all up to floor and with nothing behind it.
-func (s *stream) want(cfg *api.ConsumerConfig, floor store.Seq, anew bool) error {
-	switch {
-	case cfg.Direct, s.halted.Load():
-		return nil
-	case s.hasChores():
-		// One of them may be to forget a consumer of that name.
-		return host.ErrOverloaded
-	}
-	return s.propose(streamcore.AppendConsumer(nil, cfg.Name, floor, anew, cfg.Filters()), nil)
-}
-
-// forget tells the stream that a consumer is no more.
-func (s *stream) forget(name string) {
-	if s.assigned.Load().Config.Retention != api.RetainLimits {
-		s.order(streamcore.AppendConsumerGone(nil, name))
-	}
-}
-
-// forgetConsumers has the stream forget the consumers that it knows of and that were
-// deleted meanwhile. It is called on the stream's apply stage.
-func (s *stream) forgetConsumers() {
-	var gone []string
-	st := s.assigned.Load()
-	s.e.meta.view(func(*meta.State) {
-		for _, name := range s.core.Consumers() {
-			if st.Consumer(name) == nil {
-				gone = append(gone, name)
-			}
-		}
-	})
-	for _, name := range gone {
-		s.order(streamcore.AppendConsumerGone(nil, name))
-	}
 }

@@ -6,13 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -337,56 +335,6 @@ func (e *Engine) deleteIdle(c *consumer) {
 			c.stream.tenant.consumerAdvisory(st, assigned, api.ActionEventDelete)
 		}
 	})
-}
-
-// clearAway removes what is left of assets that were deleted when the server ended
-// before it had removed them. What nobody knows of it moves away: only a deletion that
-// is committed removes anything.
-func (e *Engine) clearAway(state *meta.State) {
-	assigned := make(map[raft.GroupID]bool)
-	dirs := make(map[string]bool)
-	for acc := range state.Accounts() {
-		for _, streams := range []iter.Seq[*meta.Stream]{state.Streams(acc), state.Restores(acc)} {
-			for st := range streams {
-				assigned[raft.GroupID(st.Group.ID)] = true
-				dirs[filepath.Base(e.streamDir(st.Group.ID))] = true
-				for c := range st.Consumers() {
-					assigned[raft.GroupID(c.Group.ID)] = true
-				}
-			}
-		}
-	}
-	for _, g := range e.cfg.Log.Groups() {
-		if assigned[g.ID] || !state.Made(uint64(g.ID)) {
-			continue
-		}
-		if err := e.dropGroup(g.ID); err != nil {
-			e.cfg.Logger.Errorf("JetStream: removing group %d from the log: %v", g.ID, err)
-		}
-	}
-	list, err := e.cfg.FS.List(e.path(streamsName))
-	if err != nil {
-		e.cfg.Logger.Errorf("JetStream: looking for streams: %v", err)
-		return
-	}
-	for _, entry := range list {
-		if dirs[entry.Name] {
-			continue
-		}
-		path := e.path(streamsName, entry.Name)
-		id, err := strconv.ParseUint(entry.Name, 16, 64)
-		if err == nil && state.Made(id) && entry.Name == filepath.Base(e.streamDir(id)) {
-			if err := e.cfg.FS.RemoveAll(path); err != nil {
-				e.cfg.Logger.Errorf("JetStream: removing what is left of a deleted stream: %v", err)
-			}
-			continue
-		}
-		if err := e.putAside(filepath.Join(streamsName, entry.Name)); err != nil {
-			e.cfg.Logger.Errorf("JetStream: putting %s aside, which belongs to no stream: %v", path, err)
-			continue
-		}
-		e.cfg.Logger.Warnf("JetStream: %s belongs to no stream and was put aside", path)
-	}
 }
 
 // dropGroup removes a group that does not run from the log, if it is there.

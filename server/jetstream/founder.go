@@ -140,9 +140,12 @@ func (f *founder) pause(d time.Duration) bool {
 // start opens the server's replica if it is here, and begins to see and hear.
 func (f *founder) start() error {
 	if _, f.joined = f.e.cfg.Log.Group(metaGroupID); f.joined {
-		if err := f.e.meta.join(f.e, f.config()); err != nil {
+		group, err := f.e.cfg.Host.Open(f.config())
+		if err != nil {
 			return err
 		}
+		f.e.meta.group = group
+		close(f.e.meta.joined)
 	}
 	sub := &account.Subscription{Subject: foundingSubject, Handler: f.receive}
 	if err := f.e.system.account.Subscribe(sub); err != nil {

@@ -2,7 +2,10 @@ package jetstream
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/reconcile"
@@ -21,9 +24,14 @@ type guide struct {
 	goal   func(*raft.Status) (g reconcile.Goal, ok bool)
 	report func(ctx context.Context, change uint64) error
 
+	// change is the one by which this server has its replica.
+	change atomic.Uint64
+
 	mu sync.Mutex
-	// working is set while a job looks after the group, again when it has to look once more.
-	working, again bool
+	// candidates are those that ask to be admitted, by node.
+	candidates map[raft.NodeID]reconcile.Candidate
+	// kick has the job look once more that looks after the group, nil while there is none.
+	kick chan struct{}
 	// fresh is the term in which the group of assets was asked how far it is.
 	fresh raft.Term
 }
@@ -31,81 +39,146 @@ type guide struct {
 // guideEvery is how long the leader waits before it looks again at what it waits for.
 const guideEvery = time.Second
 
+// asked implements host.GroupConfig.Admits: it notes who asks to be admitted, and by which change.
+// Whether that one comes is decided with the next step.
+func (g *guide) asked(p raft.PeerID, change uint64) bool {
+	g.mu.Lock()
+	c := reconcile.Candidate{ID: p, Change: change}
+	isNew := g.candidates[p.Node()] != c
+	if isNew {
+		if g.candidates == nil {
+			g.candidates = make(map[raft.NodeID]reconcile.Candidate)
+		}
+		g.candidates[p.Node()] = c
+	}
+	g.mu.Unlock()
+	if isNew {
+		g.look()
+	}
+	return false
+}
+
+// plea implements host.GroupConfig.Plea.
+func (g *guide) plea() uint64 { return g.change.Load() }
+
+// asking returns those that ask to be admitted.
+func (g *guide) asking() []reconcile.Candidate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Collect(maps.Values(g.candidates))
+}
+
 // look has the guide look at its group. It is called whenever something has changed: who leads,
-// who its members are, or where it is to be.
+// who its members are, who asks to be one, or where it is to be.
 func (g *guide) look() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.again = g.working; g.again {
+	if g.kick != nil {
+		select {
+		case g.kick <- struct{}{}:
+		default:
+		}
 		return
 	}
-	g.working = g.e.jobs.run(g.work)
+	kick := make(chan struct{}, 1)
+	if g.e.jobs.run(func() { g.work(kick) }) {
+		g.kick = kick
+	}
 }
 
 // work takes steps until there is none to be taken.
-func (g *guide) work() {
+func (g *guide) work(kick chan struct{}) {
 	for {
-		rest := g.step()
+		pace := g.step()
+		if pace == goOn {
+			continue
+		}
 		g.mu.Lock()
-		if rest && !g.again {
-			g.working = false
+		if len(kick) == 0 && pace == rest {
+			g.kick = nil
 			g.mu.Unlock()
 			return
 		}
-		again := g.again
-		g.again = false
 		g.mu.Unlock()
-		if !rest && !again && !g.pause() {
+		if !g.pause(kick) {
 			return
 		}
 	}
 }
 
-// pause waits until it is time to look again. It returns false if the engine stops.
-func (g *guide) pause() bool {
+// pause waits until somebody calls look, or it is time to look again. It returns false if the
+// engine stops.
+func (g *guide) pause(kick <-chan struct{}) bool {
 	t := g.e.cfg.Clock.NewTimer(guideEvery)
 	defer t.Stop()
 	select {
+	case <-kick:
 	case <-t.C():
-		return true
 	case <-g.e.ctx.Done():
 		return false
 	}
+	return true
 }
 
-// step takes a step. It reports whether there is nothing to be done, for this server, until
-// somebody calls look.
-func (g *guide) step() (rest bool) {
+// pace says when the next step is to be taken.
+type pace uint8
+
+const (
+	// rest: when somebody calls look.
+	rest pace = iota
+	// goOn: at once.
+	goOn
+	// holdOn: after a while, or when somebody calls look.
+	holdOn
+)
+
+// step takes a step, if this server is to take one.
+func (g *guide) step() pace {
 	group := g.group()
 	status := group.Status()
 	if status.State != host.Running || status.Role != raft.Leader {
-		return true
+		return rest
 	}
 	goal, ok := g.goal(&status.Status)
 	if !ok {
-		return true
+		return rest
 	}
-	goal.Fresh = g.fresh == status.Term
-	step := reconcile.Next(&goal, &status.Status, nil)
-	var err error
+	// Nobody is asked whether there is something newer to be done as long as there is nothing to
+	// be done by what is known: whoever hears of something newer looks again.
+	asking := g.asking()
+	goal.Fresh = true
+	step := reconcile.Next(&goal, &status.Status, asking)
+	if idle := step.Kind == reconcile.Rest || step.Kind == reconcile.Wait; !idle && g.fresh != status.Term {
+		step = reconcile.Step{Kind: reconcile.Refresh}
+	}
+	next, err := holdOn, error(nil)
 	switch step.Kind {
 	case reconcile.Rest:
-		return true
+		g.mu.Lock()
+		g.candidates = nil
+		g.mu.Unlock()
+		return rest
+	case reconcile.Wait:
 	case reconcile.Refresh:
 		if err = g.ask(g.e.meta.group.ReadIndex); err == nil {
-			g.fresh = status.Term
+			g.fresh, next = status.Term, goOn
 		}
 	case reconcile.Change:
-		err = g.wait(func(done func(error)) { group.Change(step.Changes, done) })
+		if err = g.wait(func(done func(error)) { group.Change(step.Changes, done) }); err == nil {
+			next = goOn
+		}
 	case reconcile.Transfer:
 		err = group.Transfer(step.To)
 	case reconcile.Report:
 		err = g.report(g.e.ctx, goal.Change)
 	}
-	if err != nil && g.e.ctx.Err() == nil {
-		g.e.cfg.Logger.Warnf("JetStream: taking %s to other servers: %v; it is tried again", g.e.groupName(group.ID()), err)
+	if err != nil {
+		if g.e.ctx.Err() == nil {
+			g.e.cfg.Logger.Warnf("JetStream: taking %s to other servers: %v; it is tried again", g.e.groupName(group.ID()), err)
+		}
+		return holdOn
 	}
-	return false
+	return next
 }
 
 func (g *guide) ask(readIndex func(func(raft.Index, error))) error {

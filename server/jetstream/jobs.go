@@ -1,6 +1,9 @@
 package jetstream
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // jobs is what is done in the background: assets are opened, started and removed,
 // checkpoints made durable.
@@ -40,4 +43,43 @@ func (j *jobs) finish() {
 	j.finished = true
 	j.mu.Unlock()
 	j.wg.Wait()
+}
+
+// later calls f after a while, unless the engine stops before.
+func (e *Engine) later(after time.Duration, f func()) {
+	e.jobs.run(func() {
+		t := e.cfg.Clock.NewTimer(after)
+		defer t.Stop()
+		select {
+		case <-t.C():
+			f()
+		case <-e.ctx.Done():
+		}
+	})
+}
+
+// signal wakes all who wait for it. The zero signal is ready to be used.
+type signal struct {
+	mu sync.Mutex
+	ch chan struct{} // nil while nobody waits
+}
+
+// wait returns a channel that is closed with the next tell. Whoever waits asks for it first, and
+// looks then.
+func (s *signal) wait() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch == nil {
+		s.ch = make(chan struct{})
+	}
+	return s.ch
+}
+
+func (s *signal) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch != nil {
+		close(s.ch)
+		s.ch = nil
+	}
 }

@@ -166,7 +166,7 @@ func (c *consumer) view(assigned *meta.Consumer) ConsumerView {
 		v.Trouble = errNotOpen
 	default:
 		v.Trouble = cmp.Or(c.err, c.blamed())
-		if v.Trouble == nil && !isClosed(c.ready) {
+		if v.Trouble == nil && !isClosed(c.settled) {
 			v.Trouble = errApplying
 		}
 	}

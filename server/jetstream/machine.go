@@ -3,8 +3,10 @@ package jetstream
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
+	"github.com/nats-lite/nats-lite/server/jetstream/reconcile"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 	"github.com/nats-lite/nats-lite/server/raft/wal"
@@ -15,26 +17,41 @@ import (
 type member struct {
 	at    host.Position
 	group *host.Group
+	// guide takes the group to where it is to be while this replica leads, nil if it stays
+	// where it is for ever.
+	guide *guide
 	// joined is closed when group is set: the machine may be called before.
 	joined chan struct{}
+	// several is whether the group has more voters than this one.
+	several atomic.Bool
 	// halted is set when nothing will be applied any more.
 	halted atomic.Bool
 	// trouble is why what is here may not be all, nil if all is well.
 	trouble atomic.Pointer[error]
 }
 
-// join starts this server's replica of a group.
-func (p *member) join(e *Engine, cfg host.GroupConfig) (err error) {
+// join starts this server's replica of an asset's group, as its task says.
+func (p *member) join(e *Engine, m host.StateMachine, t *reconcile.Task) (err error) {
 	defer close(p.joined)
-	p.group, err = p.startGroup(e, cfg)
+	p.noteVoters()
+	p.group, err = p.startGroup(e, host.GroupConfig{
+		ID: t.Group, Machine: m, Memory: t.Memory, Sole: t.Sole(), Contacts: t.Contacts, Admits: p.guide.asked, Plea: p.guide.plea,
+	}, t)
 	return err
 }
 
-// startGroup starts this server's replica of a group of one.
-func (p *member) startGroup(e *Engine, cfg host.GroupConfig) (*host.Group, error) {
+// joinAlone starts this server's replica of the group of assets of a server that is alone.
+func (p *member) joinAlone(e *Engine, m host.StateMachine) (err error) {
+	defer close(p.joined)
+	p.group, err = p.startGroup(e, host.GroupConfig{ID: metaGroupID, Machine: m, Sole: true}, &reconcile.Task{Found: []raft.PeerID{e.self()}})
+	return err
+}
+
+// startGroup goes on with what there is of a group, or begins its part in it.
+func (p *member) startGroup(e *Engine, cfg host.GroupConfig, t *reconcile.Task) (*host.Group, error) {
 	lg, there := e.cfg.Log.Group(cfg.ID)
 	switch {
-	case there && cfg.Memory:
+	case there && cfg.Memory && cfg.Sole:
 		// What was in memory is gone, and there is nobody else who has it: the group
 		// begins anew. Nobody else has met its replica either, so that it may have the
 		// same identity.
@@ -43,12 +60,12 @@ func (p *member) startGroup(e *Engine, cfg host.GroupConfig) (*host.Group, error
 		}
 	case there:
 		for _, d := range lg.State().Damage {
-			if d.Kind == wal.DamagedUnknown {
+			if cfg.Sole && d.Kind == wal.DamagedUnknown {
 				p.blame(fmt.Errorf("something is lost of which it is not known what it was: %v", d))
 			}
 		}
 		return e.cfg.Host.Open(cfg)
-	case p.at.Base.Index > 0:
+	case p.at.Base.Index > 0 && cfg.Sole:
 		// What is in the checkpoint is there all the same.
 		p.blame(fmt.Errorf("%w; what came behind entry %d is lost", errLogGone, p.at.Base.Index))
 		base := p.at.Base
@@ -58,12 +75,26 @@ func (p *member) startGroup(e *Engine, cfg host.GroupConfig) (*host.Group, error
 		}
 		return e.cfg.Host.Open(cfg)
 	}
-	if e.logGone && !cfg.Memory {
-		p.blame(errLogGone)
+	switch {
+	case slices.Contains(t.Found, e.self()) && p.at.Base.Index == 0:
+		if cfg.Sole && e.logGone && !cfg.Memory {
+			p.blame(errLogGone)
+		}
+		cfg.Peers, cfg.Campaign = t.Found, t.Campaigns(e.self())
+	case !cfg.Sole:
+		// The others have what it lacks.
+		return e.cfg.Host.Join(cfg)
+	case cfg.Memory:
+		cfg.Peers = []raft.PeerID{e.self()}
+	default:
+		return nil, errDiskGone
 	}
-	cfg.Peers = []raft.PeerID{e.self()}
 	return e.cfg.Host.Create(cfg)
 }
+
+// errDiskGone says why there is nothing of an asset: an empty one in its place would take
+// the chance away that the disk comes back.
+var errDiskGone = errors.New("jetstream: nothing is here of its only replica: the disk is another one")
 
 // errLogGone says that nothing is left of a group's log, though there should be.
 var errLogGone = errors.New("jetstream: the log is gone")
@@ -109,8 +140,17 @@ func (p *member) position() host.Position {
 // ApplyConf implements host.StateMachine.
 func (p *member) ApplyConf(index raft.Index, term raft.Term, conf *raft.ConfState) error {
 	p.at.Base = raft.Base{Index: index, Term: term, Conf: conf.Clone()}
+	p.noteVoters()
+	<-p.joined
+	if p.guide != nil && p.group.Leading() {
+		p.guide.look()
+	}
 	return nil
 }
+
+// noteVoters notes whether others vote, too. It is called on the apply stage, or before there is
+// one.
+func (p *member) noteVoters() { p.several.Store(len(p.at.Base.Conf.Voters) > 1) }
 
 // passed notes that a batch is applied.
 func (p *member) passed(b *host.Batch) {

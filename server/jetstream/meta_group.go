@@ -36,8 +36,6 @@ type metaGroup struct {
 	live bool
 	// ready is closed then.
 	ready chan struct{}
-	// guide takes servers that are removed from the group.
-	guide *guide
 	// catching is set while it is found out how far that was.
 	catching atomic.Bool
 
@@ -62,6 +60,7 @@ const (
 // written last, the log makes up for it.
 func openMeta(e *Engine) (*metaGroup, error) {
 	m := &metaGroup{e: e, state: &meta.State{}, ready: make(chan struct{})}
+	// It takes servers that are removed from the group.
 	m.guide = &guide{e: e, group: func() *host.Group { return m.group }, goal: m.goal, report: m.endRemoval}
 	m.joined = make(chan struct{})
 	stale, err := m.read(metaName)
@@ -216,7 +215,7 @@ func (m *metaGroup) start() error {
 		m.Halted(errLogGone)
 		return nil
 	}
-	return m.join(m.e, host.GroupConfig{ID: metaGroupID, Machine: m, Sole: true})
+	return m.joinAlone(m.e, m)
 }
 
 func (m *metaGroup) stop() {
@@ -261,7 +260,7 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 		m.mu.Unlock()
 		m.since++
 		if live && r.Changed {
-			m.e.follow(op, &r)
+			m.e.follow(m.state, &r)
 		}
 		if op.RemoveServer != nil && r.Changed {
 			m.guide.look()
@@ -302,15 +301,7 @@ func (m *metaGroup) catchUp() {
 			m.goLive()
 			return
 		}
-		m.e.jobs.run(func() {
-			t := m.e.cfg.Clock.NewTimer(pause)
-			defer t.Stop()
-			select {
-			case <-t.C():
-				m.catchUp()
-			case <-m.e.ctx.Done():
-			}
-		})
+		m.e.later(pause, m.catchUp)
 	})
 }
 
@@ -321,7 +312,7 @@ func (m *metaGroup) goLive() {
 	m.live = true
 	m.mu.Unlock()
 	if first {
-		m.e.startAll(m.state)
+		m.e.begin(m.state)
 		close(m.ready)
 	}
 }

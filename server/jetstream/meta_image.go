@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
@@ -75,90 +74,13 @@ func (m *metaGroup) Restore(at host.Position, im host.Image) error {
 		m.e.cfg.Logger.Errorf("JetStream: the checkpoint of assets before the newest: %v", err)
 	}
 	m.mu.Lock()
-	before := m.state
 	m.state = state
 	live := m.live
 	m.mu.Unlock()
 	m.at, m.since = next.position(), 0
 	m.kept = at.Base.Index
 	if live {
-		m.e.adopt(before, state)
+		m.e.arrangeAll(state)
 	}
 	return nil
-}
-
-// adopt has what runs here become what a later state says. An asset of the earlier one
-// that is not in the later one was deleted in between, by an op that was committed.
-func (e *Engine) adopt(before, state *meta.State) {
-	was := make(map[uint64]*meta.Stream)
-	for st := range allStreams(before) {
-		was[st.Group.ID] = st
-	}
-	kept := make(map[uint64]bool)
-	for st := range allStreams(state) {
-		kept[st.Group.ID] = true
-	}
-	for id, st := range was {
-		if !kept[id] {
-			e.deleteStream(st)
-		}
-	}
-	for st := range allStreams(state) {
-		old := was[st.Group.ID]
-		if old == nil {
-			e.startStream(st)
-			old = &meta.Stream{}
-		} else if s := e.stream(st.Group.ID); s != nil {
-			switch {
-			case old.Restore != nil && st.Restore == nil:
-				s.restored(st)
-			case old.Revision != st.Revision:
-				s.assigned.Store(st)
-				s.tell(func(d *driver) { d.changed, d.reconfigure = true, true })
-			default:
-				s.assigned.Store(st)
-			}
-		}
-		e.adoptConsumers(old, st)
-	}
-}
-
-// adoptConsumers is adopt for the consumers of a stream that is in both states, or in the
-// later one.
-func (e *Engine) adoptConsumers(before, st *meta.Stream) {
-	was := make(map[string]*meta.Consumer)
-	if before.Config != nil {
-		for c := range before.Consumers() {
-			was[c.Name()] = c
-			if now := st.Consumer(c.Name()); now == nil || now.Group.ID != c.Group.ID {
-				e.deleteConsumer(st, c)
-			}
-		}
-	}
-	for c := range st.Consumers() {
-		switch old := was[c.Name()]; {
-		case old == nil || old.Group.ID != c.Group.ID:
-			e.startConsumer(st, c)
-		case old.Revision != c.Revision:
-			if running := e.consumer(st, c); running != nil {
-				running.assigned.Store(c)
-				running.tell(func(in *consumerInbox) { in.updated = true })
-			}
-		}
-	}
-}
-
-// allStreams goes over all streams of a state, also those that are being restored.
-func allStreams(state *meta.State) iter.Seq[*meta.Stream] {
-	return func(yield func(*meta.Stream) bool) {
-		for acc := range state.Accounts() {
-			for _, streams := range []iter.Seq[*meta.Stream]{state.Streams(acc), state.Restores(acc)} {
-				for st := range streams {
-					if !yield(st) {
-						return
-					}
-				}
-			}
-		}
-	}
 }

@@ -41,7 +41,7 @@ func (e *Engine) progress() (p progress) {
 		case s.halted.Load(), isClosed(s.opened) && s.err != nil:
 			p.failed++
 			continue // and so are its consumers
-		case isClosed(s.led):
+		case isClosed(s.settled):
 			p.serving++
 		}
 		if s.isOpen() {
@@ -51,7 +51,7 @@ func (e *Engine) progress() (p progress) {
 		}
 		for _, c := range s.consumerList() {
 			p.consumers++
-			if isClosed(c.ready) {
+			if isClosed(c.settled) {
 				p.consumersReady++
 			}
 		}
@@ -125,14 +125,24 @@ func (e *Engine) settle() {
 		return
 	}
 	for _, s := range e.streamList() {
-		if s.isRestoring() || s.leads(e.ctx) != nil {
+		if s.isRestoring() || !e.await(s.settled) || s.err != nil {
 			continue
 		}
 		for _, c := range s.consumerList() {
-			if c.serves(e.ctx) != nil && e.ctx.Err() != nil {
+			if !e.await(c.settled) {
 				return
 			}
 		}
+	}
+}
+
+// await waits until a channel is closed. It returns false if the engine stops before.
+func (e *Engine) await(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	case <-e.ctx.Done():
+		return false
 	}
 }
 
@@ -164,7 +174,7 @@ func (s *stream) ailment() error {
 	switch {
 	case !isClosed(s.opened):
 		return errNotOpen
-	case !isClosed(s.led):
+	case !isClosed(s.settled):
 		return cmp.Or(s.blamed(), errApplying)
 	}
 	return cmp.Or(s.err, s.blamed(), s.e.meta.blamed(), s.e.spaceTrouble())

@@ -103,13 +103,11 @@ func (e *Engine) replace(s *stream) {
 		e.mu.Unlock()
 		return
 	}
-	next := e.newStreamLocked(st)
+	next := e.newStreamLocked(s.task.Load())
 	e.mu.Unlock()
 	e.jobs.run(func() {
 		s.stop()
 		next.start()
 	})
-	for c := range st.Consumers() {
-		e.startConsumer(st, c)
-	}
+	e.arrange(e.meta.state, st)
 }

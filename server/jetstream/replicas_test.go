@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/reconcile"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 	"github.com/nats-lite/nats-lite/server/raft/transport"
@@ -27,6 +29,7 @@ type trio struct {
 	rigs      [3]*rig
 	streams   [3]*stream
 	consumers [3]*consumer
+	state     *meta.State
 	assigned  *meta.Stream
 	listening *meta.Consumer
 }
@@ -67,7 +70,12 @@ func (o *trio) assign(storage api.Storage) {
 	like := r.e.meta.stream("A", "S")
 	state := &meta.State{}
 	nodes := []uint32{1, 2, 3}
-	res := state.Apply(&meta.Op{CreateStream: &meta.CreateStream{Account: "A", Config: like.Config, Nodes: nodes, Limits: meta.NoLimits}}, 1)
+	for _, n := range nodes {
+		state.Apply(&meta.Op{AddServer: &meta.AddServer{Server: meta.Server{Node: n, Name: fmt.Sprintf("S%d", n), Incarnation: incarnation}}}, 1)
+	}
+	cfg := like.Config.Clone()
+	cfg.Replicas = 3
+	res := state.Apply(&meta.Op{CreateStream: &meta.CreateStream{Account: "A", Config: cfg, Nodes: nodes, Limits: meta.NoLimits}}, 1)
 	if res.Err == nil {
 		res = state.Apply(&meta.Op{CreateConsumer: &meta.CreateConsumer{
 			Account: "A", Stream: "S", Group: res.Stream.Group.ID, Config: like.Consumer("C").Config, Max: -1,
@@ -76,7 +84,7 @@ func (o *trio) assign(storage api.Storage) {
 	if res.Err != nil {
 		o.t.Fatal(res.Err)
 	}
-	o.assigned, o.listening = res.Stream, res.Consumer
+	o.state, o.assigned, o.listening = state, res.Stream, res.Consumer
 }
 
 // start starts a server on a disk, with its replicas.
@@ -93,49 +101,16 @@ func (o *trio) start(i int, disk *vfs.Mem) {
 	o.nodes[i] = o.net.Attach(node, r.host.Receive)
 	p.node.Store(o.nodes[i])
 
-	e := r.e
-	e.mu.Lock()
-	s := e.newStreamLocked(o.assigned)
-	e.mu.Unlock()
-	extra, err := s.openStore(o.assigned)
-	if err != nil {
+	task, _ := reconcile.TaskOf(o.state, r.e.self(), o.assigned, nil)
+	s := r.e.startStream(&task)
+	listening, _ := reconcile.TaskOf(o.state, r.e.self(), o.assigned, o.listening)
+	r.e.startConsumer(s, &listening)
+	c := s.consumer(o.listening)
+	<-c.started
+	if err := errors.Join(s.err, c.err); err != nil {
 		o.t.Fatal(err)
 	}
-	s.materialize(extra)
-	o.startGroup(i, &s.member, s.id, s)
-	close(s.opened)
-	o.streams[i] = s
-
-	c := &consumer{e: e, stream: s, id: raft.GroupID(o.listening.Group.ID), started: make(chan struct{}), ready: make(chan struct{})}
-	c.joined = make(chan struct{})
-	c.assigned.Store(o.listening)
-	c.actor.init(e.stage, c)
-	s.mu.Lock()
-	s.consumers["C"] = c
-	s.mu.Unlock()
-	c.rewind()
-	o.startGroup(i, &c.member, c.id, c)
-	close(c.started)
-	o.consumers[i] = c
-}
-
-// startGroup starts a server's replica of a group of three.
-func (o *trio) startGroup(i int, m *member, id raft.GroupID, machine host.StateMachine) {
-	o.t.Helper()
-	cfg := host.GroupConfig{ID: id, Machine: machine, Memory: o.assigned.Group.Memory, Contacts: []raft.NodeID{1, 2, 3}}
-	start := o.rigs[i].host.Create
-	if _, there := o.rigs[i].log.Group(id); there {
-		start = o.rigs[i].host.Open
-	} else {
-		for n := range raft.NodeID(3) {
-			cfg.Peers = append(cfg.Peers, raft.MakePeerID(n+1, incarnation))
-		}
-	}
-	var err error
-	if m.group, err = start(cfg); err != nil {
-		o.t.Fatal(err)
-	}
-	close(m.joined)
+	o.streams[i], o.consumers[i] = s, c
 }
 
 // crash has a server begin again from what a crash has left.
@@ -179,7 +154,7 @@ func (o *trio) wait(what string, is func() bool) {
 // leader is which server leads the stream, -1 if none does.
 func (o *trio) leader() int {
 	for i, s := range o.streams {
-		if s.leading.Load() != 0 && isClosed(s.led) && s.group.Leading() {
+		if s.answers() && s.group.Leading() {
 			return i
 		}
 	}
@@ -189,7 +164,7 @@ func (o *trio) leader() int {
 // consumerLeader is which server leads the consumer, and delivers.
 func (o *trio) consumerLeader() int {
 	for i, c := range o.consumers {
-		if c.leading.Load() && isClosed(c.ready) && c.group.Leading() {
+		if c.serving.Load() && c.group.Leading() {
 			return i
 		}
 	}
@@ -360,7 +335,7 @@ func TestLogBeginsBeforeTheWholeState(t *testing.T) {
 		o.equal("before")
 		lags, leads := o.follower(), o.consumerLeader()
 		o.cut(lags)
-		o.work(60, 160)
+		o.work(60, 75)
 		synctest.Wait()
 		lg, _ := o.rigs[leads].log.Group(o.consumers[leads].id)
 		if base, whole := lg.State().Base.Index, o.consumers[leads].wholeAt.Base.Index; base >= whole {

@@ -40,9 +40,7 @@ type restore struct {
 	sub    *account.Subscription
 	inbox  restoreInbox
 	ops    pipeline
-	// names are the configurations of the consumers; turns and sowing are of those
-	// that are being made.
-	names  []*api.ConsumerConfig
+	// turns and sowing are of the consumers that are being made.
 	turns  chan struct{}
 	sowing sync.WaitGroup
 }

@@ -48,7 +48,7 @@ func (c *consumer) goOn(ctx context.Context, s *consumercore.State) error {
 	select {
 	case err := <-seed.done:
 		return err
-	case <-c.ready:
+	case <-c.settled:
 		// It did not start, or is deleted.
 		return errors.Join(errDropped, c.err)
 	case <-ctx.Done():
@@ -88,7 +88,6 @@ func (r *restore) consumer(x *archive.Consumer) error {
 		return fmt.Errorf("consumer %s: it is one for copying the stream", x.Name)
 	}
 	cfg.Name = x.Name
-	r.names = append(r.names, cfg)
 	select {
 	case r.turns <- struct{}{}:
 	case <-r.ctx.Done():

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/archive"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
 	"github.com/nats-lite/nats-lite/server/raft/host"
@@ -104,8 +106,8 @@ func (r *restore) finish(state *api.StreamState) error {
 	if r.assigned.Config.Retention != api.RetainLimits {
 		// All of them, before any tells what it is done with: what one does not
 		// want the others may.
-		for _, c := range r.names {
-			if err := r.ops.propose(streamcore.AppendConsumer(nil, c.Name, 0, false, c.Filters()), "consumer "+c.Name); err != nil {
+		for _, c := range r.assignedConsumers() {
+			if err := r.ops.propose(streamcore.AppendConsumer(nil, wantsKey(c), 0, false, c.Config.Filters()), "consumer "+c.Name()); err != nil {
 				return err
 			}
 		}
@@ -117,6 +119,12 @@ func (r *restore) finish(state *api.StreamState) error {
 		return r.e.cause(r.ctx)
 	}
 	return nil
+}
+
+// assignedConsumers returns those that the stream has by now.
+func (r *restore) assignedConsumers() (list []*meta.Consumer) {
+	r.e.meta.view(func(*meta.State) { list = slices.Collect(r.assigned.Consumers()) })
+	return list
 }
 
 // pipeline has ops applied, as many at a time as there is room for.

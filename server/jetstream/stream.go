@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/reconcile"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 	"github.com/nats-lite/nats-lite/server/jetstream/store/file"
 	"github.com/nats-lite/nats-lite/server/jetstream/store/mem"
@@ -25,9 +27,10 @@ type stream struct {
 	e      *Engine
 	tenant *tenant
 	id     raft.GroupID
-	// assigned is what the stream is to be like; the store is set when it
-	// has been opened.
+	// assigned is what the stream is to be like, task what this server has to do with it; the
+	// store is set when it has been opened.
 	assigned atomic.Pointer[meta.Stream]
+	task     atomic.Pointer[reconcile.Task]
 	store    store.Store
 	// whole keeps those who answer requests from seeing the middle of an op.
 	whole gate
@@ -54,10 +57,19 @@ type stream struct {
 	// leading is the term in which this replica leads, 0 if it does not.
 	leading atomic.Uint64
 	// opened is closed when the stream has been opened, or could not be; err says
-	// why. led is closed when it leads for the first time.
-	opened, led chan struct{}
-	ledOnce     sync.Once
-	err         error
+	// why. settled is closed when the replica serves for the first time, or knows who does.
+	opened, settled chan struct{}
+	settledOnce     sync.Once
+	err             error
+	// turned is told whenever somebody who waits for the stream has to look again.
+	turned signal
+	// followers are the consumers that are led here, known the keys of those that the core
+	// knows.
+	followers atomic.Int32
+	known     sync.Map
+	// current is whether the replica of a stream that is led elsewhere may answer for it;
+	// catching while that is found out.
+	current, catching atomic.Bool
 	// removed is set when the stream was deleted.
 	removed atomic.Bool
 	// listening is held while subscriptions come and go.
@@ -66,86 +78,78 @@ type stream struct {
 	driver
 }
 
-// startAll starts what there is to be.
-func (e *Engine) startAll(state *meta.State) {
-	for acc := range state.Accounts() {
-		for st := range state.Streams(acc) {
-			e.startStream(st)
-			for c := range st.Consumers() {
-				e.startConsumer(st, c)
-			}
-		}
-		for st := range state.Restores(acc) {
-			// Who sends the backup has to begin again.
-			e.startStream(st)
-			for c := range st.Consumers() {
-				e.startConsumer(st, c)
-			}
-			if st.Restore.Node == uint32(e.cfg.Node) {
-				e.jobs.run(func() { e.abandonRestore(st.Account, st.Name(), st.Restore.ID) })
-			}
-		}
-	}
-	if e.meta.blamed() == nil {
-		e.clearAway(state)
-	}
-}
-
-// follow does what has come of an op about assets.
-func (e *Engine) follow(op *meta.Op, r *meta.Result) {
-	switch {
-	case op.CreateStream != nil:
-		e.startStream(r.Stream)
-	case op.UpdateStream != nil:
-		if s := e.stream(r.Stream.Group.ID); s != nil {
-			s.assigned.Store(r.Stream)
-			s.tell(func(d *driver) { d.changed, d.reconfigure = true, true })
-		}
-	case op.DeleteStream != nil, op.EndRestore != nil && !op.EndRestore.Complete:
-		e.deleteStream(r.Stream)
-	case op.EndRestore != nil:
-		if s := e.stream(r.Stream.Group.ID); s != nil {
-			s.restored(r.Stream)
-		}
-	case op.CreateConsumer != nil:
-		e.startConsumer(r.Stream, r.Consumer)
-	case op.UpdateConsumer != nil:
-		if c := e.consumer(r.Stream, r.Consumer); c != nil {
-			c.assigned.Store(r.Consumer)
-			c.tell(func(in *consumerInbox) { in.updated = true })
-		}
-	case op.DeleteConsumer != nil:
-		e.deleteConsumer(r.Stream, r.Consumer)
-	}
-}
-
-// startStream starts a stream in the background.
-func (e *Engine) startStream(st *meta.Stream) {
+// startStream starts a stream in the background. It returns nil if the engine stops.
+func (e *Engine) startStream(t *reconcile.Task) *stream {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed || e.streams[st.Group.ID] != nil {
-		return
+	if e.closed {
+		return nil
 	}
-	s := e.newStreamLocked(st)
+	s := e.newStreamLocked(t)
 	e.jobs.run(s.start)
+	return s
 }
 
-func (e *Engine) newStreamLocked(st *meta.Stream) *stream {
+func (e *Engine) newStreamLocked(t *reconcile.Task) *stream {
 	s := &stream{
-		e: e, id: raft.GroupID(st.Group.ID), tenant: e.tenantLocked(st.Account),
-		opened: make(chan struct{}), led: make(chan struct{}),
+		e: e, id: t.Group, tenant: e.tenantLocked(t.Stream.Account),
+		opened: make(chan struct{}), settled: make(chan struct{}),
 	}
 	s.joined = make(chan struct{})
-	s.assigned.Store(st)
+	s.guide = &guide{e: e, group: func() *host.Group { return s.group }, goal: s.goal, report: s.arrived}
+	s.guide.change.Store(t.Change)
+	s.task.Store(t)
+	s.assigned.Store(t.Stream)
 	s.actor.init(e.stage, s)
 	s.whole.init()
 	s.driver.init()
-	e.streams[st.Group.ID] = s
+	e.streams[t.Stream.Group.ID] = s
 	return s
+}
+
+// assign has the stream be what it is to be now. It is called on the apply stage of the group of
+// assets.
+func (s *stream) assign(t *reconcile.Task) {
+	old := s.assigned.Load()
+	s.task.Store(t)
+	s.guide.change.Store(t.Change)
+	switch {
+	case old == t.Stream:
+		return
+	case old.Restore != nil && t.Stream.Restore == nil:
+		s.restored(t.Stream)
+	default:
+		s.assigned.Store(t.Stream)
+		if old.Config != t.Stream.Config {
+			s.tell(func(d *driver) { d.changed, d.reconfigure = true, true })
+		}
+	}
+	if s.leading.Load() != 0 {
+		s.guide.look()
+	}
+}
+
+// goal is where the stream's group is to be.
+func (s *stream) goal(*raft.Status) (g reconcile.Goal, ok bool) {
+	s.e.meta.view(func(state *meta.State) {
+		st := state.Current(s.assigned.Load())
+		if ok = st != nil && state.IsClustered(); ok {
+			g = reconcile.GoalOf(state, st, nil)
+		}
+	})
+	return g, ok
+}
+
+// arrived reports that the stream's group is where it is to be.
+func (s *stream) arrived(ctx context.Context, change uint64) error {
+	st := s.assigned.Load()
+	_, err := s.e.meta.propose(ctx, &meta.Op{EndChange: &meta.EndChange{Account: st.Account, Stream: st.Name(), Group: st.Group.ID, Change: change}})
+	return err
 }
 
 // start opens the stream.
 func (s *stream) start() {
+	defer s.turned.tell()
 	defer close(s.opened)
 	err := s.open()
 	if err == nil {
@@ -153,7 +157,7 @@ func (s *stream) start() {
 	}
 	s.err = err
 	s.complain("it does not start", err)
-	s.ledOnce.Do(func() { close(s.led) })
+	s.settle()
 }
 
 // open opens the store and starts the group.
@@ -181,7 +185,7 @@ func (s *stream) open() error {
 	}
 	s.count()
 	if err = s.materialize(extra); err == nil {
-		err = s.join(s.e, host.GroupConfig{ID: s.id, Machine: s, Memory: st.Group.Memory, Sole: true})
+		err = s.join(s.e, s, s.task.Load())
 	}
 	if err != nil {
 		s.uncount()
@@ -198,6 +202,9 @@ func (s *stream) materialize(extra []byte) (err error) {
 		s.core, err = streamcore.Restore(extra, s.store)
 	}
 	s.kept = s.at.Base.Index
+	if err == nil {
+		s.noteKnown()
+	}
 	return err
 }
 
@@ -265,8 +272,8 @@ func (e *Engine) streamDir(group uint64) string {
 // Apply implements host.StateMachine.
 func (s *stream) Apply(b *host.Batch) error {
 	s.result.Effects = s.leading.Load() != 0 && !s.isRestoring()
-	s.result.Followed = s.result.Effects && s.isFollowed()
-	due := false
+	s.result.Followed = s.isFollowed() && !s.isRestoring()
+	due, retention := false, s.core.Config().Retention
 	for n, op := range b.Proposals() {
 		before := uint64(0)
 		if isPurge(op) {
@@ -277,6 +284,11 @@ func (s *stream) Apply(b *host.Batch) error {
 			return err
 		}
 		s.since += int64(len(op))
+		s.noteMet(op)
+		if s.result.ConfigChanged {
+			s.reconfigured(retention)
+			retention = s.core.Config().Retention
+		}
 		due = before > 0 && s.winsBack(before) || due
 		if b.Local {
 			b.SetResult(n, newOutcome(&s.result))
@@ -413,13 +425,14 @@ func (e *Engine) isMemory(s *stream) bool { return s.assigned.Load().Group.Memor
 
 // LeaderChanged implements host.StateMachine.
 func (s *stream) LeaderChanged(l host.Leadership) {
+	<-s.joined
 	if !l.Leading {
 		s.leading.Store(0)
-		s.tell(func(d *driver) { d.changed = true; d.lead(0, nil) })
+		s.current.Store(false)
+		s.tell(func(d *driver) { d.changed, d.follows = true, l.Leader != raft.None; d.lead(0, nil) })
 		return
 	}
 	s.leading.Store(uint64(l.Term))
-	<-s.joined
 	// The core is read here, between two batches.
 	ingest := streamcore.NewIngest(s.core, s.e.ingestConfig(&s.e.limits.Load().Batches), s.e.now())
 	s.noteDue()
@@ -429,12 +442,13 @@ func (s *stream) LeaderChanged(l host.Leadership) {
 	stale := s.core.Time() == 0 || !s.core.Config().Equal(s.assigned.Load().Config)
 	retention := s.core.Config().Retention
 	s.goOn()
-	s.forgetConsumers()
-	s.leaveOut()
 	s.tell(func(d *driver) {
 		d.changed, d.reconfigure, d.retention = true, d.reconfigure || stale, retention
 		d.lead(uint64(l.Term), ingest)
 	})
+	s.meetConsumers()
+	s.leaveOut()
+	s.guide.look()
 }
 
 // leftOut is how many numbers are left out behind messages of which it is not known how
@@ -458,7 +472,11 @@ func (s *stream) leaveOut() {
 func (s *stream) Halted(err error) {
 	s.halt(err)
 	s.tell(func(d *driver) { d.changed = true })
+	s.turned.tell()
 }
+
+// isSole reports whether there is no other replica.
+func (s *stream) isSole() bool { return s.task.Load().Sole() }
 
 // stop stops the stream, and leaves a checkpoint.
 func (s *stream) stop() {
@@ -501,27 +519,34 @@ func (s *stream) resign() {
 	s.mu.Unlock()
 }
 
-// deleteStream stops a stream, and removes all that there is of it, in the
-// background.
-func (e *Engine) deleteStream(st *meta.Stream) {
+// removeStream stops a stream, and removes all that there is of it here, in the background: it was
+// deleted, or has moved away. stays, unless it is nil, says which consumers have not.
+func (e *Engine) removeStream(s *stream, stays func(*consumer) bool) {
 	e.mu.Lock()
-	s := e.streams[st.Group.ID]
-	delete(e.streams, st.Group.ID)
+	delete(e.streams, uint64(s.id))
 	e.mu.Unlock()
-	if s == nil {
-		return
-	}
 	s.removed.Store(true)
 	s.closeSubjects()
+	var keep, gone []*consumer
+	for _, c := range s.consumerList() {
+		if stays != nil && stays(c) {
+			keep = append(keep, c)
+		} else {
+			gone = append(gone, c)
+		}
+	}
 	e.jobs.run(func() {
 		<-s.opened
-		for _, c := range s.consumerList() {
+		for _, c := range keep {
+			c.stop()
+		}
+		for _, c := range gone {
 			c.remove()
 		}
 		if s.err != nil {
 			// It never started: what there is of it nobody has opened.
 			e.jobs.turn(func() {
-				if err := errors.Join(e.dropGroup(s.id), e.cfg.FS.RemoveAll(e.streamDir(st.Group.ID))); err != nil {
+				if err := errors.Join(e.dropGroup(s.id), e.cfg.FS.RemoveAll(e.streamDir(uint64(s.id)))); err != nil {
 					s.complain("removing it", err)
 				}
 			})
@@ -538,7 +563,7 @@ func (e *Engine) deleteStream(st *meta.Stream) {
 			if noSpace(err) {
 				// It begins with writing that there is nothing, in case that it is cut short.
 				// Without that, the next start clears away what is left.
-				err = errors.Join(s.store.Close(), e.cfg.FS.RemoveAll(e.streamDir(st.Group.ID)))
+				err = errors.Join(s.store.Close(), e.cfg.FS.RemoveAll(e.streamDir(uint64(s.id))))
 			}
 			if err != nil {
 				s.complain("removing its files", err)

@@ -40,6 +40,10 @@ type driver struct {
 	copies    []streamcore.Republish
 	news      []event
 	abandoned []streamcore.Abandoned
+	// follows is whether it is known that another replica leads. heard is the last term for which
+	// the subjects were opened.
+	follows bool
+	heard   uint64
 	// changed is set when subjects and copiers may have to be other ones, reconfigure
 	// when the configuration that is assigned has to be proposed. waiters are told
 	// when it is applied. advancing is set while an advance is on its way.
@@ -79,6 +83,12 @@ func (d *driver) lead(term uint64, ingest *streamcore.Ingest) {
 		d.ingest.Close()
 	}
 	d.term, d.ingest = term, ingest
+	if term == 0 {
+		// Whoever leads next finds out by itself what there is to be done.
+		d.chores = nil
+	} else {
+		d.follows = false
+	}
 }
 
 func (d *driver) init() {
@@ -334,11 +344,22 @@ func (s *stream) announce() {
 			Subject: slices.Clone(c.Subject), Header: slices.Clone(c.Header), Data: slices.Clone(c.Data),
 		})
 	}
-	if len(s.consumers) > 0 && !s.isRestoring() {
+	if s.isFollowed() && !s.isRestoring() {
 		s.newsLocked(r)
 	}
 	if r.ConfigChanged || sooner {
 		s.wake()
+	}
+}
+
+// reconfigured has those who go by the stream's retention begin anew, if that is another one. It is
+// called on the apply stage.
+func (s *stream) reconfigured(before api.Retention) {
+	if s.core.Config().Retention == before {
+		return
+	}
+	for _, c := range s.consumerList() {
+		c.tell(func(in *consumerInbox) { in.anew = true })
 	}
 }
 
@@ -394,7 +415,9 @@ func (s *stream) send(w *worker) {
 	w.followers = w.followers[:0]
 	if len(news) > 0 {
 		for _, c := range s.consumers {
-			w.followers = append(w.followers, c)
+			if c.leading.Load() {
+				w.followers = append(w.followers, c)
+			}
 		}
 	}
 	s.mu.Unlock()
@@ -435,8 +458,9 @@ func (s *stream) run(w *worker) {
 	if term == 0 {
 		s.wakeAt(0)
 		s.tellWaiters(errDropped)
-		if changed && s.halted.Load() {
-			// It can be read, and publishers are told that it takes nothing.
+		if changed {
+			// If it is halted it can be read, and publishers are told that it takes nothing.
+			s.catchUp()
 			s.openSubjects()
 		}
 		return
@@ -513,8 +537,8 @@ func (s *stream) proposeConfig(waiters []chan error) error {
 	s.mu.Unlock()
 	if cfg.Retention == api.RetainInterest && before != api.RetainInterest {
 		// From then on, messages that nobody wants go.
-		for _, c := range s.consumerList() {
-			if err := s.want(c.assigned.Load().Config, c.floor(), true); err != nil {
+		for _, op := range s.meetAnew() {
+			if err := s.propose(op, nil); err != nil {
 				return err
 			}
 		}
@@ -524,7 +548,7 @@ func (s *stream) proposeConfig(waiters []chan error) error {
 			err = errUndone
 		}
 		if err == nil && before != cfg.Retention {
-			s.forgetConsumers()
+			s.meetConsumers()
 		}
 		for _, got := range waiters {
 			got <- err
@@ -534,9 +558,6 @@ func (s *stream) proposeConfig(waiters []chan error) error {
 		s.mu.Lock()
 		s.retention = cfg.Retention
 		s.mu.Unlock()
-		for _, c := range s.consumerList() {
-			c.tell(func(in *consumerInbox) { in.anew = true })
-		}
 	}
 	return err
 }
@@ -643,7 +664,8 @@ func (s *stream) propose(op []byte, done func(*outcome, error)) error {
 	}})
 }
 
-// openSubjects subscribes to what the stream listens to now, and to nothing else.
+// openSubjects subscribes to what the stream listens to now, and to nothing else: to what is
+// published where it leads, to direct gets wherever what is there is all that there is.
 // Several may call it: the last one goes by what is assigned last.
 func (s *stream) openSubjects() {
 	s.listening.Lock()
@@ -659,16 +681,20 @@ func (s *stream) openSubjects() {
 			fresh = append(fresh, sub)
 		}
 	}
+	term := s.term
+	leads := term != 0 || s.halted.Load() && s.isSole()
 	if !s.closed && !s.isRestoring() {
-		for _, subj := range cfg.Subjects {
-			want(&account.Subscription{Subject: subj, Handler: s.publish, Explain: s.explain})
+		if leads {
+			for _, subj := range cfg.Subjects {
+				want(&account.Subscription{Subject: subj, Handler: s.publish, Explain: s.explain})
+			}
 		}
-		if cfg.AllowDirect {
+		if cfg.AllowDirect && (leads || s.current.Load()) {
 			for _, subj := range directSubjects(cfg.Name) {
 				want(&account.Subscription{Subject: subj, Queue: directGroup, Handler: s.directGet})
 			}
 		}
-		if s.near.Load() && answersForOrigin(cfg) {
+		if leads && s.near.Load() && answersForOrigin(cfg) {
 			for _, subj := range directSubjects(cfg.Mirror.Name) {
 				want(&account.Subscription{Subject: subj, Queue: directGroup, Handler: s.directGet})
 			}
@@ -687,7 +713,52 @@ func (s *stream) openSubjects() {
 			s.complain("listening to "+sub.Subject, err)
 		}
 	}
-	s.ledOnce.Do(func() { close(s.led) })
+	s.mu.Lock()
+	if s.term == term {
+		s.heard = term
+	}
+	known := leads || s.follows
+	s.mu.Unlock()
+	if known || s.isClosed() {
+		s.settle()
+	}
+}
+
+// settle ends the waiting of those who wait for the stream to serve, here or elsewhere.
+func (s *stream) settle() {
+	s.settledOnce.Do(func() { close(s.settled) })
+	s.turned.tell()
+}
+
+// answers reports whether the stream serves here.
+func (s *stream) answers() bool {
+	if s.halted.Load() && s.isSole() {
+		return true // it can be read
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.term != 0 && s.heard == s.term
+}
+
+// catchUp finds out whether the replica of a stream that is led elsewhere has all that there is,
+// if anybody would ask it.
+func (s *stream) catchUp() {
+	s.mu.Lock()
+	follows := s.follows && !s.closed
+	s.mu.Unlock()
+	if !follows || !s.assigned.Load().Config.AllowDirect || s.current.Load() || s.catching.Swap(true) {
+		return
+	}
+	s.group.ReadIndex(func(_ raft.Index, err error) {
+		s.catching.Store(false)
+		look := func() { s.tell(func(d *driver) { d.changed = true }) }
+		if err != nil {
+			s.e.later(pause, look)
+			return
+		}
+		s.current.Store(s.leading.Load() == 0)
+		look()
+	})
 }
 
 // answersForOrigin reports whether a mirror is to answer direct gets for its origin. One
@@ -713,12 +784,8 @@ func (s *stream) closeSubjects() {
 	s.wake()
 }
 
-// isFollowed reports whether there are consumers.
-func (s *stream) isFollowed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.consumers) > 0
-}
+// isFollowed reports whether there are consumers that are led here.
+func (s *stream) isFollowed() bool { return s.followers.Load() > 0 }
 
 // consumerList returns the consumers that run.
 func (s *stream) consumerList() (list []*consumer) {

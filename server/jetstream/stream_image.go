@@ -98,6 +98,8 @@ func (s *stream) takeOver(core *streamcore.Core, at host.Position, commit func()
 	}
 	s.core, s.at = core, at
 	s.kept, s.since = at.Base.Index, 0
+	s.noteVoters()
+	s.noteKnown()
 	s.count()
 	return nil
 }
@@ -107,7 +109,7 @@ func (s *stream) takeOver(core *streamcore.Core, at host.Position, commit func()
 func (s *stream) lookAgain() {
 	s.noteDue()
 	s.mu.Lock()
-	if len(s.consumers) > 0 && !s.isRestoring() {
+	if s.isFollowed() && !s.isRestoring() {
 		s.news = append(s.news, event{kind: eventSwept})
 	}
 	s.mu.Unlock()

@@ -83,7 +83,7 @@ func (s *State) createStream(o *CreateStream) Result {
 	if err := s.room(a, nil, o.Config, &o.Limits); err != nil {
 		return Result{Err: err}
 	}
-	if s.isClustered() && !s.suits(o.Nodes, o.Config.Replicas) {
+	if s.IsClustered() && !s.suits(o.Nodes, o.Config.Replicas) {
 		return Result{Stale: true}
 	}
 	st := &Stream{
@@ -123,7 +123,7 @@ func (s *State) updateStream(o *UpdateStream) Result {
 		}
 	}
 	s.put(&next)
-	if s.isClustered() && (moves || o.Config.Retention != st.Config.Retention) {
+	if s.IsClustered() && (moves || o.Config.Retention != st.Config.Retention) {
 		s.followAll(&next)
 	}
 	return Result{Changed: true, Stream: &next}
@@ -179,7 +179,7 @@ func (s *State) createConsumer(o *CreateConsumer) Result {
 	}
 	// It begins where the stream is, and not where that is to be.
 	nodes := st.Group.holders()
-	if s.isClustered() {
+	if s.IsClustered() {
 		if nodes = s.known(nodes); len(nodes) == 0 {
 			return Result{Err: api.ErrClusterNotAvail, Stream: st}
 		}
@@ -187,7 +187,7 @@ func (s *State) createConsumer(o *CreateConsumer) Result {
 	nodes = s.among(nodes, o.Config.ReplicasOn(st.Config), nil, o.Avoid, s.nextGroup())
 	c := &Consumer{
 		Config: o.Config, Created: s.time, Revision: s.next(),
-		Group: s.group(nodes, 0, o.Config.StorageOn(st.Config)),
+		Group: s.group(nodes, st.Group.Preferred, o.Config.StorageOn(st.Config)),
 	}
 	c = s.follow(st, c)
 	s.setConsumer(st, c.Name(), c)

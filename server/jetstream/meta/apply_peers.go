@@ -18,7 +18,7 @@ func (s *State) mayMove(st *Stream, o *UpdateStream) (moves bool, refused *Resul
 	scales := o.Config.Replicas != st.Config.Replicas
 	places := !reflect.DeepEqual(o.Config.Placement, st.Config.Placement)
 	switch {
-	case !s.isClustered() || !scales && !places:
+	case !s.IsClustered() || !scales && !places:
 		return false, nil
 	case scales && places:
 		return false, &Result{Err: api.ErrStreamMoveAndScale, Stream: st}

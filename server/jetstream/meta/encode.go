@@ -34,7 +34,7 @@ func (s *State) Image() *Image {
 		head:    head{Groups: s.groups, Revision: s.revision, Time: s.time, Removing: s.removing},
 		servers: slices.Collect(s.Servers()),
 	}
-	for st := range s.all() {
+	for st := range s.All() {
 		im.streams = append(im.streams, streamAt{st, st.consumers.byName})
 		im.head.Assets += 1 + len(st.consumers.byName)
 	}

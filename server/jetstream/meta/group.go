@@ -172,7 +172,7 @@ func (s *State) among(of []uint32, replicas int, had, avoid []uint32, id uint64)
 // follow has a consumer be where its stream is, or on its way there. One of which no server is
 // left that has it stays where it is: there is nobody to take it from.
 func (s *State) follow(st *Stream, c *Consumer) *Consumer {
-	if !s.isClustered() || !s.isHeld(&c.Group) {
+	if !s.IsClustered() || !s.isHeld(&c.Group) {
 		return c
 	}
 	nodes := s.among(st.Group.Nodes, c.Config.ReplicasOn(st.Config), c.Group.Nodes, nil, c.Group.ID)
@@ -195,7 +195,7 @@ func (s *State) followAll(st *Stream) {
 
 // isHeld reports whether a server is left that has what is in the group.
 func (s *State) isHeld(g *Group) bool {
-	return !s.isClustered() || slices.ContainsFunc(g.holders(), func(n uint32) bool { return s.servers[n] != nil })
+	return !s.IsClustered() || slices.ContainsFunc(g.holders(), func(n uint32) bool { return s.servers[n] != nil })
 }
 
 // Waits reports whether a consumer of the stream is still on its way to other servers. Until

@@ -461,11 +461,11 @@ func checkPeers(t *testing.T, s *State) {
 			t.Errorf("%s: %+v", what, ch)
 		}
 	}
-	for st := range s.all() {
+	for st := range s.All() {
 		look(st.Name(), &st.Group, st.Config)
 		for c := range st.Consumers() {
 			look(st.Name()+" > "+c.Name(), &c.Group, nil)
-			if s.isHeld(&c.Group) && s.isClustered() && len(without(c.Group.Nodes, st.Group.Nodes)) > 0 {
+			if s.isHeld(&c.Group) && s.IsClustered() && len(without(c.Group.Nodes, st.Group.Nodes)) > 0 {
 				t.Errorf("consumer %s is where its stream is not: %+v, %+v", c.Name(), c.Group, st.Group)
 			}
 		}

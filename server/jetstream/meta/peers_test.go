@@ -71,7 +71,7 @@ func ended(st *Stream, consumer string) *Op {
 // settle has all that is under way come to its end.
 func settle(t *testing.T, s *State) {
 	t.Helper()
-	for st := range s.all() {
+	for st := range s.All() {
 		for c := range st.Consumers() {
 			if c.Group.Change != nil {
 				ok(t, s, ended(st, c.Name()))

@@ -31,8 +31,9 @@ type Load struct {
 	Memory, File int64
 }
 
-// isClustered reports whether servers have to be known.
-func (s *State) isClustered() bool { return len(s.servers) > 0 }
+// IsClustered reports whether servers have to be known. Otherwise the server is alone, and has
+// everything.
+func (s *State) IsClustered() bool { return len(s.servers) > 0 }
 
 // Servers goes over the servers by node.
 func (s *State) Servers() iter.Seq[*Server] { return sorted(s.servers) }
@@ -131,7 +132,7 @@ func (s *State) areKnown(nodes []uint32) bool {
 // have.
 func (s *State) Lacking(st *Stream) int {
 	switch {
-	case !s.isClustered():
+	case !s.IsClustered():
 		return 0
 	case !s.isHeld(&st.Group):
 		return st.Config.Replicas
@@ -158,7 +159,7 @@ func (s *State) addServer(o *AddServer) Result {
 	isBack := s.servers[sv.Node] == nil
 	if s.servers[sv.Node] = &sv; isBack {
 		// Streams may have moved on without the consumers of which it has the only replica.
-		for st := range s.all() {
+		for st := range s.All() {
 			s.followAll(st)
 		}
 	}
@@ -178,7 +179,7 @@ func (s *State) removeServer(o *RemoveServer) Result {
 	delete(s.servers, o.Node)
 	s.removing = o.Node
 	servers := s.Candidates(&o.View)
-	for st := range s.all() {
+	for st := range s.All() {
 		if slices.Contains(st.Group.Nodes, o.Node) {
 			s.fill(st, without(st.Group.Nodes, []uint32{o.Node}), sv.Cluster, &o.View, servers)
 		}
@@ -202,7 +203,7 @@ func (s *State) evacuateServer(o *EvacuateServer) Result {
 	}
 	var r Result
 	servers := s.Candidates(&o.View)
-	for st := range s.all() {
+	for st := range s.All() {
 		if !slices.Contains(st.Group.Nodes, o.Node) {
 			continue
 		}
@@ -221,7 +222,7 @@ func (s *State) evacuateServer(o *EvacuateServer) Result {
 func (s *State) placeMissing(o *PlaceMissing) Result {
 	var r Result
 	servers := s.Candidates(&o.View)
-	for st := range s.all() {
+	for st := range s.All() {
 		if known := s.known(st.Group.Nodes); s.Lacking(st) > 0 && len(known) > 0 {
 			r.Changed = s.fill(st, known, s.servers[known[0]].Cluster, &o.View, servers) || r.Changed
 		}
@@ -261,19 +262,4 @@ func (s *State) send(st *Stream, nodes []uint32, forced bool) *Stream {
 	s.put(&next)
 	s.followAll(&next)
 	return &next
-}
-
-// all goes over all streams, those that are being restored too.
-func (s *State) all() iter.Seq[*Stream] {
-	return func(yield func(*Stream) bool) {
-		for acc := range s.Accounts() {
-			for _, streams := range []iter.Seq[*Stream]{s.Streams(acc), s.Restores(acc)} {
-				for st := range streams {
-					if !yield(st) {
-						return
-					}
-				}
-			}
-		}
-	}
 }

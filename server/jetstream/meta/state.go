@@ -138,6 +138,32 @@ func (s *State) Restores(acc string) iter.Seq[*Stream] {
 	return func(func(*Stream) bool) {}
 }
 
+// All goes over all streams, by account, those that are being restored too.
+func (s *State) All() iter.Seq[*Stream] {
+	return func(yield func(*Stream) bool) {
+		for acc := range s.Accounts() {
+			for _, streams := range []iter.Seq[*Stream]{s.Streams(acc), s.Restores(acc)} {
+				for st := range streams {
+					if !yield(st) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// Current returns what has become of a stream that was given out before, nil if it is not there
+// any more.
+func (s *State) Current(st *Stream) *Stream {
+	for _, now := range []*Stream{s.Stream(st.Account, st.Name()), s.restore(st.Account, st.Name())} {
+		if now != nil && now.Group.ID == st.Group.ID {
+			return now
+		}
+	}
+	return nil
+}
+
 // restore returns a stream that is being restored, or nil.
 func (s *State) restore(acc, name string) *Stream {
 	if a := s.accounts[acc]; a != nil {

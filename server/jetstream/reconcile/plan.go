@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
@@ -35,6 +34,8 @@ type Task struct {
 	// Found are the group's first voters, if the server is one of them, and nil if it is
 	// not: then a server that has nothing of the group joins it.
 	Found []raft.PeerID
+	// Preferred is the one that should lead, 0 if it makes no difference.
+	Preferred raft.NodeID
 	// Contacts are the other servers that may have a replica, in order.
 	Contacts []raft.NodeID
 	// Stream is the asset, or that of which Consumer is, which is nil otherwise.
@@ -53,32 +54,45 @@ type Plan struct {
 // of the group that decides it.
 func New(s *meta.State, at raft.Index, self raft.PeerID) *Plan {
 	p := &Plan{state: s, at: at}
-	alone := true
-	for range s.Servers() {
-		alone = false
-		break
-	}
-	add := func(g *meta.Group, st *meta.Stream, c *meta.Consumer) {
-		t := Task{Group: raft.GroupID(g.ID), Memory: g.Memory, Stream: st, Consumer: c}
-		if alone { // it has everything
-			t.Found = []raft.PeerID{self}
-		} else if !t.assign(g, self) {
-			return
+	add := func(st *meta.Stream, c *meta.Consumer) {
+		if t, ok := TaskOf(s, self, st, c); ok {
+			p.tasks = append(p.tasks, t)
 		}
-		p.tasks = append(p.tasks, t)
 	}
-	for acc := range s.Accounts() {
-		for _, streams := range []iter.Seq[*meta.Stream]{s.Streams(acc), s.Restores(acc)} {
-			for st := range streams {
-				add(&st.Group, st, nil)
-				for c := range st.Consumers() {
-					add(&c.Group, st, c)
-				}
-			}
+	for st := range s.All() {
+		add(st, nil)
+		for c := range st.Consumers() {
+			add(st, c)
 		}
 	}
 	slices.SortFunc(p.tasks, func(a, b Task) int { return cmp.Compare(a.Group, b.Group) })
 	return p
+}
+
+// TaskOf returns what a server has to do for a stream of the state, or for a consumer of it if that
+// is not nil. ok is false if it has nothing to do.
+func TaskOf(s *meta.State, self raft.PeerID, st *meta.Stream, c *meta.Consumer) (t Task, ok bool) {
+	g := &st.Group
+	if c != nil {
+		g = &c.Group
+	}
+	t = Task{Group: raft.GroupID(g.ID), Memory: g.Memory, Preferred: raft.NodeID(g.Preferred), Stream: st, Consumer: c}
+	if s.IsClustered() {
+		return t, t.assign(g, self)
+	}
+	t.Found = []raft.PeerID{self} // it is alone, and has everything
+	return t, true
+}
+
+// Sole reports whether the replica is the only one.
+func (t *Task) Sole() bool { return len(t.Contacts) == 0 }
+
+// Campaigns reports whether it is this founder's turn to stand for election first.
+func (t *Task) Campaigns(self raft.PeerID) bool {
+	if i := slices.IndexFunc(t.Found, func(p raft.PeerID) bool { return p.Node() == t.Preferred }); i >= 0 {
+		return t.Found[i] == self
+	}
+	return len(t.Found) > 0 && t.Found[0] == self
 }
 
 // assign fills in what a server has to do with a group, and reports whether it has

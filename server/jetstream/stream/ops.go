@@ -237,6 +237,20 @@ func AppendConsumerGone(dst []byte, consumer string) []byte {
 	return pack.AppendBytes(appendOp(dst, KindConsumerGone), consumer)
 }
 
+// ConsumerOf returns which consumer an op is about that tells what one wants, or that one is no
+// more. ok is false if it is another op.
+func ConsumerOf(op []byte) (consumer string, gone, ok bool) {
+	if len(op) < 2 || Kind(op[0]) != KindConsumer && Kind(op[0]) != KindConsumerGone {
+		return "", false, false
+	}
+	in := pack.NewReader(op[2:])
+	name := in.Bytes()
+	if in.Bad() {
+		return "", false, false
+	}
+	return string(name), Kind(op[0]) == KindConsumerGone, true
+}
+
 // AppendReset appends the op that empties the stream; the next message will be
 // number first.
 func AppendReset(dst []byte, first store.Seq) []byte {

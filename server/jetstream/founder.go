@@ -334,6 +334,7 @@ func (f *founder) compare(a *founding.Announcement) {
 	if !common && !f.warned[a.From] {
 		f.warned[a.From] = true
 		f.e.cfg.Logger.Errorf("JetStream: server %d belongs to another group of assets: their streams stay apart until one of them is emptied", a.From.Node())
+		f.announce() // that one need not have heard of this server's
 	}
 }
 

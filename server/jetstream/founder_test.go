@@ -26,6 +26,7 @@ import (
 type town struct {
 	t   *testing.T
 	net *transport.Mem
+	bus bus
 
 	mu sync.Mutex
 	// houses are the servers that are up, configured is how many each was told of.
@@ -51,16 +52,13 @@ type house struct {
 }
 
 func newTown(t *testing.T, configured int) *town {
-	return &town{t: t, net: transport.NewMem(transport.Limits{}), houses: make(map[raft.NodeID]*house), configured: configured, apart: make(map[[2]raft.NodeID]bool)}
+	return &town{t: t, net: transport.NewMem(transport.Limits{}), houses: make(map[raft.NodeID]*house), configured: configured, apart: make(map[[2]raft.NodeID]bool), bus: bus{links: make(map[[2]*house]*link)}}
 }
 
 // open starts a server on a disk.
 func (w *town) open(node raft.NodeID, disk *vfs.Mem, options ...rigOption) *house {
 	w.t.Helper()
 	h := &house{town: w, node: node, system: account.New("$SYS"), watchers: make(map[int]func())}
-	if err := h.system.Subscribe(&account.Subscription{Subject: "$JSL.>", Handler: h.send}); err != nil {
-		w.t.Fatal(err)
-	}
 	options = append([]rigOption{func(r *rig, lc *wal.Config, hc *host.Config, c *Config) {
 		w.lives++
 		life := w.lives
@@ -117,6 +115,7 @@ func (w *town) cut(a, b raft.NodeID, apart bool) {
 }
 
 func (w *town) changed() {
+	w.bus.connect(w)
 	for _, h := range w.all() {
 		h.mu.Lock()
 		for _, f := range h.watchers {
@@ -171,19 +170,6 @@ func (h *house) Watch(changed func()) (stop func()) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		delete(h.watchers, n)
-	}
-}
-
-// send is the routes: what a server says in its system account all hear who see it.
-func (h *house) send(m *account.Message) {
-	h.town.mu.Lock()
-	up := h.town.houses[h.node] == h
-	h.town.mu.Unlock()
-	if m.HeaderLen > 0 || !up {
-		return // it has come from another one, or the server is gone
-	}
-	for _, other := range h.town.visible(h.node) {
-		other.system.Publish(account.NewMessage(string(m.Subject), slices.Clone(m.Payload()), "From", h.e.cfg.Name))
 	}
 }
 

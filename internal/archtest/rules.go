@@ -50,6 +50,7 @@ var layers = []Layer{
 	{Pattern: "server/jetstream/meta", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/placement", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/reconcile", Level: 3, Pure: true},
+	{Pattern: "server/jetstream/relay", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/store/file", Level: 3},
 	{Pattern: "server/jetstream/store/image", Level: 3, Pure: true},
 	{Pattern: "server/jetstream/store/mem", Level: 3},

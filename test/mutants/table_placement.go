@@ -44,6 +44,10 @@ var placementMutants = []Mutant{
 		"of one replica that is left it is one that may lack the newest",
 	},
 	{
+		"the first of those chosen leads all", placementChoose, "case best == nil || len(w.Keep) == 0 && sv.Leads < best.Leads:", "case best == nil:",
+		"one server answers for all streams",
+	},
+	{
 		"leaders change places for ever", placementSpread, "b.leads[node] < b.leads[best]-1 ||", "b.leads[node] < b.leads[best] ||",
 		"a balancer that never comes to rest",
 	},

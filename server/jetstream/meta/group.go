@@ -60,6 +60,14 @@ func (g *Group) all() []uint32 {
 	return slices.Concat(g.Nodes, g.Change.Leaving)
 }
 
+// leads is the server that should lead, 0 if it makes no difference.
+func (g *Group) leads() uint32 {
+	if len(g.Nodes) == 1 {
+		return g.Nodes[0]
+	}
+	return g.Preferred
+}
+
 // holders are the servers that are known to have what is in the group.
 func (g *Group) holders() []uint32 {
 	if g.Change == nil {

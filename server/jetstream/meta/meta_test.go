@@ -448,6 +448,9 @@ func checkPeers(t *testing.T, s *State) {
 			if len(g.Nodes) > 1 {
 				l.Assets++
 			}
+			if n == g.Preferred || len(g.Nodes) == 1 && n == g.Nodes[0] {
+				l.Leads++
+			}
 			if stream != nil {
 				l.Streams++
 				l.File += max(stream.MaxBytes, 0)

@@ -150,7 +150,7 @@ func TestCreateOnServers(t *testing.T) {
 	if st := s.Stream("A", "a"); st.Group.Founders[2] != 2<<32|14 {
 		t.Errorf("%+v", st.Group)
 	}
-	if l := s.Load(1); l != (Load{Assets: 1, Streams: 2}) {
+	if l := s.Load(1); l != (Load{Assets: 1, Streams: 2, Leads: 2}) {
 		t.Errorf("%+v", l)
 	}
 }
@@ -226,7 +226,7 @@ func TestScale(t *testing.T) {
 		t.Errorf("%d should lead, and goes", st.Group.Preferred)
 	}
 	settle(t, s)
-	if l := s.Load(4); l != (Load{Streams: 1}) || s.Load(2) != (Load{}) {
+	if l := s.Load(4); l != (Load{Streams: 1, Leads: 3}) || s.Load(2) != (Load{}) {
 		t.Errorf("%+v, %+v", l, s.Load(2))
 	}
 }

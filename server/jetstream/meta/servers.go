@@ -27,6 +27,9 @@ func (s *Server) replica() uint64 { return uint64(s.Node)<<32 | uint64(s.Incarna
 type Load struct {
 	// Assets are replicas of groups that have several, Streams all of streams.
 	Assets, Streams int
+	// Leads are groups that should be led there: those that prefer it, and those that are
+	// nowhere else.
+	Leads int
 	// Memory and File are what is reserved, in bytes.
 	Memory, File int64
 }
@@ -76,7 +79,7 @@ func (s *State) refresh(list []placement.Server) {
 	for i := range list {
 		p := &list[i]
 		l := s.Load(p.Node)
-		p.Assets, p.Streams, p.Memory.Reserved, p.File.Reserved = l.Assets, l.Streams, l.Memory, l.File
+		p.Assets, p.Streams, p.Leads, p.Memory.Reserved, p.File.Reserved = l.Assets, l.Streams, l.Leads, l.Memory, l.File
 	}
 }
 
@@ -108,6 +111,9 @@ func (s *State) count(g *Group, stream *api.StreamConfig, sign int) {
 		}
 		if len(g.Nodes) > 1 {
 			l.Assets += sign
+		}
+		if n == g.leads() {
+			l.Leads += sign
 		}
 		if stream == nil {
 			continue

@@ -19,6 +19,9 @@
 // so that assets spread. The best are taken. A server that cannot be reached is taken if
 // nobody else is left, it has not been away for long, and a majority can be reached.
 //
+// Of the servers of an asset that begins the one that is to lead the fewest leads it. One that
+// goes elsewhere is led by who had a replica before.
+//
 // # Invariants
 //
 //   - The order of the servers makes no difference, and there is no chance.

@@ -55,6 +55,8 @@ type Server struct {
 	Memory, File Room
 	// Assets are the replicas there of groups with more than one, Streams all of streams.
 	Assets, Streams int
+	// Leads are the groups that it should lead.
+	Leads int
 }
 
 // Room is what a server has of one kind of storage, in bytes. A Limit of -1 is none.
@@ -76,7 +78,7 @@ type Choice struct {
 	// the best first.
 	Nodes []uint32
 	// Leader is the one among them that should begin to lead: the preferred one, or one that
-	// was there before.
+	// was there before; of an asset that begins, the one that is to lead the fewest.
 	Leader uint32
 }
 
@@ -183,12 +185,19 @@ func (w *Wish) leader(servers []Server, nodes []uint32) uint32 {
 	if slices.Contains(nodes, w.Preferred) {
 		return w.Preferred
 	}
+	var best *Server
 	for _, node := range nodes {
-		if sv := find(servers, node); sv != nil && sv.Online {
-			return node
+		sv := find(servers, node)
+		switch {
+		case sv == nil || !sv.Online:
+		case best == nil || len(w.Keep) == 0 && sv.Leads < best.Leads:
+			best = sv
 		}
 	}
-	return nodes[0]
+	if best == nil {
+		return nodes[0]
+	}
+	return best.Node
 }
 
 // inCluster reports whether a server is in the cluster that is wished for.

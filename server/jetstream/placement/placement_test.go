@@ -90,11 +90,15 @@ func TestChoose(t *testing.T) {
 }
 
 func TestLeader(t *testing.T) {
-	servers := []Server{server(1, loaded(2)), server(2, offline(0)), server(3), server(4)}
+	leads := func(n int) func(*Server) { return func(sv *Server) { sv.Leads = n } }
+	servers := []Server{server(1, loaded(2)), server(2, offline(0)), server(3, leads(5)), server(4, leads(3))}
 	for _, c := range []struct {
 		wish Wish
 		want uint32
 	}{
+		{Wish{Replicas: 3, Keep: []uint32{3, 1}}, 3},
+		{Wish{Replicas: 2}, 4},
+		{Wish{Replicas: 3}, 1},
 		{Wish{Replicas: 3, Keep: []uint32{2, 1}}, 1},
 		{Wish{Replicas: 3, Keep: []uint32{1}, Preferred: 3}, 3},
 		{Wish{Replicas: 3, Keep: []uint32{1}, Preferred: 9}, 1},
@@ -232,6 +236,7 @@ func TestSpreadsEvenly(t *testing.T) {
 					sv.Assets++
 					sv.Streams++
 				}
+				find(servers, got.Leader).Leads++
 			}
 		}
 		bounds := func() (least, most int) {
@@ -244,6 +249,11 @@ func TestSpreadsEvenly(t *testing.T) {
 		place(1000)
 		if least, most := bounds(); most-least > 1 {
 			t.Errorf("%d replicas: between %d and %d", replicas, least, most)
+		}
+		for i := range servers {
+			if n := servers[i].Leads; n < 1000/7-1 || n > 1000/7+2 {
+				t.Errorf("%d replicas: server %d is to lead %d of 1000", replicas, servers[i].Node, n)
+			}
 		}
 		servers = append(servers, server(100))
 		place(1000)

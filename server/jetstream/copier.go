@@ -61,7 +61,7 @@ type copier struct {
 	consumer string
 	durable
 	// from is where the attempt began.
-	from placement
+	from arrival
 	// identity is that of the origin, which is another one when it was deleted and made
 	// again; "" if it does not tell.
 	identity string
@@ -99,7 +99,7 @@ type copierInbox struct {
 	// origin.
 	created  []byte
 	identity string
-	placed   *placement
+	placed   *arrival
 	// settled counts proposals that have an outcome, applied is whether some of them
 	// were, lost whether one was not.
 	settled       int
@@ -108,8 +108,8 @@ type copierInbox struct {
 	refused *api.Error
 }
 
-// placement is how far the messages of the origin are in.
-type placement struct {
+// arrival is how far the messages of the origin are in.
+type arrival struct {
 	seq      store.Seq
 	identity string
 }
@@ -381,7 +381,7 @@ func (c *copier) place(now int64) {
 			c.tell(func(in *copierInbox) { in.lost = true })
 			return
 		}
-		var at placement
+		var at arrival
 		if c.mirror {
 			at.seq = c.s.store.State().Last
 		} else {
@@ -392,7 +392,7 @@ func (c *copier) place(now int64) {
 }
 
 // ask asks for a consumer that begins behind a message.
-func (c *copier) ask(w *worker, from *placement) {
+func (c *copier) ask(w *worker, from *arrival) {
 	c.from = *from
 	if c.cfg.Consumer != nil {
 		c.inquire(w)
@@ -534,7 +534,7 @@ func (c *copier) answer(w *worker, in *copierInbox) (*api.ConsumerInfo, bool) {
 	case r.Error != nil && r.Error.Is(api.ErrConsumerStreamIdentityMismatch):
 		// The origin was deleted and made again: its messages are others.
 		c.hangUp(w)
-		c.ask(w, &placement{})
+		c.ask(w, &arrival{})
 	case r.Error != nil:
 		c.fail(w, r.Error)
 	default:

@@ -70,7 +70,7 @@ func (s *Server) startJetStream(opts *options.Options) error {
 	if err == nil {
 		j.engine, err = jetstream.New(jetstream.Config{
 			FS: fs, Dir: dir, Clock: s.clock, Ring: ring, Host: j.host, Log: j.log, Node: node, Name: s.name, ServerID: s.id, Version: Version,
-			Domain: o.Domain, Strict: o.Strict, LongAcks: opts.HasFeature(options.FeatureAckFCV2), NewID: nuid.Next, Seed: rand.Uint64(), Logger: s.log,
+			Domain: o.Domain, UniqueTag: o.UniqueTag, Strict: o.Strict, LongAcks: opts.HasFeature(options.FeatureAckFCV2), NewID: nuid.Next, Seed: rand.Uint64(), Logger: s.log,
 			System: s.SystemAccount(), Client: s.describeClient,
 			Limits: jetStreamLimits(o, j.room),
 			Queues: jetstream.Queues{

@@ -78,7 +78,7 @@ func jetStreamLimits(o *options.JetStream, r room) jetstream.Limits {
 	return jetstream.Limits{
 		MaxMemory: r.memory, MaxFile: r.file,
 		MaxAckPending: l.MaxAckPending, MaxRequestBatch: l.MaxRequestBatch,
-		DuplicateWindow: l.DuplicateWindow, DefaultMaxConsumers: l.DefaultMaxConsumers,
+		DuplicateWindow: l.DuplicateWindow, DefaultMaxConsumers: l.DefaultMaxConsumers, MaxAssets: l.MaxHAAssets,
 		Batches: jetstream.BatchLimits{
 			PerStream: l.Batch.MaxInflightPerStream, Total: l.Batch.MaxInflightTotal, Messages: l.Batch.MaxMsgs, Timeout: l.Batch.Timeout,
 		},

@@ -192,7 +192,7 @@ func (r *request) consumerOp(st *meta.Stream, old *meta.Consumer, cfg *api.Consu
 	case old == nil:
 		return &meta.Op{CreateConsumer: &meta.CreateConsumer{
 			Account: acc, Stream: st.Name(), Group: st.Group.ID, Config: cfg,
-			Max: e.maxConsumers(r.tenant, st),
+			Max: e.maxConsumers(r.tenant, st), Avoid: e.unreachable(),
 		}}, nil
 	case action == api.ActionCreate && !old.Config.Equal(cfg):
 		return nil, api.ErrConsumerAlreadyExists
@@ -208,7 +208,7 @@ func (r *request) consumerOp(st *meta.Stream, old *meta.Consumer, cfg *api.Consu
 
 func (e *Engine) consumerRules(t *tenant) api.ConsumerRules {
 	own := e.limits.Load()
-	rules := api.ConsumerRules{MaxAckPending: own.MaxAckPending, MaxRequestBatch: own.MaxRequestBatch}
+	rules := api.ConsumerRules{MaxAckPending: own.MaxAckPending, MaxRequestBatch: own.MaxRequestBatch, Clustered: e.founder != nil}
 	if l := t.limits.Load().MaxAckPending; l > 0 && (rules.MaxAckPending == 0 || l < rules.MaxAckPending) {
 		rules.MaxAckPending = l
 	}

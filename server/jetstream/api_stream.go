@@ -45,7 +45,7 @@ func (s *stream) leads(ctx context.Context) *api.Error {
 }
 
 func (e *Engine) streamLimits() api.StreamLimits {
-	return api.StreamLimits{MaxDuplicateWindow: e.limits.Load().DuplicateWindow}
+	return api.StreamLimits{MaxDuplicateWindow: e.limits.Load().DuplicateWindow, Clustered: e.founder != nil}
 }
 
 func (r *request) streamCreate(ctx context.Context, out *api.StreamCreateResponse) *api.Error {
@@ -67,9 +67,9 @@ func (r *request) streamCreate(ctx context.Context, out *api.StreamCreateRespons
 	if err != nil {
 		return err
 	}
-	res, perr := e.meta.propose(ctx, &meta.Op{CreateStream: &meta.CreateStream{
-		Account: r.tenant.account.Name(), Config: cfg, Nodes: []uint32{uint32(e.cfg.Node)}, Limits: r.tenant.metaLimits(),
-	}})
+	res, perr := e.createStream(ctx, &meta.CreateStream{
+		Account: r.tenant.account.Name(), Config: cfg, Limits: r.tenant.metaLimits(),
+	}, e.cfg.Cluster)
 	switch {
 	case perr != nil:
 		return wrap(perr)
@@ -114,9 +114,9 @@ func (r *request) streamUpdate(ctx context.Context, out *api.StreamUpdateRespons
 		if err != nil {
 			return err
 		}
-		res, perr := e.meta.propose(ctx, &meta.Op{UpdateStream: &meta.UpdateStream{
+		res, perr := e.updateStream(ctx, st, &meta.UpdateStream{
 			Account: r.tenant.account.Name(), Config: cfg, Revision: st.Revision, Limits: r.tenant.metaLimits(),
-		}})
+		})
 		switch {
 		case perr != nil:
 			return wrap(perr)

@@ -54,10 +54,12 @@ type Config struct {
 	// account, so that they find their way from elsewhere.
 	LongAcks bool
 	// Neighbours are the other servers of the cluster, nil if there is none. Cluster is its
-	// name, Tags are by what this server may be chosen.
+	// name, Tags are by what this server may be chosen. UniqueTag, unless it is "", is how the
+	// tag begins that the servers of a stream must not share.
 	Neighbours Neighbours
 	Cluster    string
 	Tags       []string
+	UniqueTag  string
 	// Limits are the server's for streams and consumers, Queues bound what waits.
 	Limits Limits
 	Queues Queues
@@ -89,6 +91,9 @@ type Limits struct {
 	MaxRequestBatch     int
 	DuplicateWindow     time.Duration
 	DefaultMaxConsumers int
+	// MaxAssets bounds the replicas, of streams and consumers that have several, of a server
+	// that gets one more.
+	MaxAssets int
 	// Batches are those of publishing in batches.
 	Batches BatchLimits
 }
@@ -150,6 +155,8 @@ type Engine struct {
 	meta   *metaGroup
 	// founder makes the server part of its cluster's group of assets, nil if it is alone.
 	founder *founder
+	// roster is how the other servers are, nil if there are none.
+	roster *roster
 
 	mu sync.RWMutex
 	// accounts are those that may use JetStream, by name.
@@ -240,6 +247,7 @@ func New(cfg Config) (*Engine, error) {
 		if e.founder, err = openFounder(e); err != nil {
 			return nil, err
 		}
+		e.roster = newRoster(e)
 	}
 	e.logGone = cfg.Log.Created() && e.meta.at.Base.Index > 0
 	return e, nil
@@ -264,6 +272,11 @@ func (e *Engine) Start() error {
 	}
 	if e.system != nil {
 		if err := e.system.openSystem(); err != nil {
+			return err
+		}
+	}
+	if e.roster != nil {
+		if err := e.roster.start(); err != nil {
 			return err
 		}
 	}
@@ -367,7 +380,9 @@ func (e *Engine) stream(group uint64) *stream {
 // SetLimits puts other limits of the server into force. What there is already is
 // left as it is.
 func (e *Engine) SetLimits(l Limits) {
-	e.limits.Store(&l)
+	if old := e.limits.Swap(&l); old != nil && e.roster != nil && (old.MaxMemory != l.MaxMemory || old.MaxFile != l.MaxFile) {
+		e.roster.report()
+	}
 	e.atomicBatches.max.Store(int64(cmp.Or(l.Batches.Total, defaultBatches)))
 	e.mu.RLock()
 	defer e.mu.RUnlock()

@@ -119,21 +119,9 @@ func (f *founder) save(s *founding.State) bool {
 			return true
 		}
 		f.e.cfg.Logger.Errorf("JetStream: noting who founds the group of assets: %v", err)
-		if !f.pause(slowPause) {
+		if !f.e.pause(slowPause) {
 			return false
 		}
-	}
-}
-
-// pause waits. It returns false if the engine stops meanwhile.
-func (f *founder) pause(d time.Duration) bool {
-	t := f.e.cfg.Clock.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C():
-		return true
-	case <-f.e.ctx.Done():
-		return false
 	}
 }
 

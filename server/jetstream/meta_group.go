@@ -280,6 +280,7 @@ func (m *metaGroup) LeaderChanged(l host.Leadership) {
 	m.e.listenToNewcomers(l.Leading)
 	if l.Leading {
 		m.guide.look()
+		m.e.roster.ask()
 	}
 	m.mu.RLock()
 	live := m.live

@@ -96,10 +96,9 @@ func bytesOf(s *api.StreamState) int64 { return int64(min(s.Bytes, math.MaxInt64
 func (r *request) newRestore(ctx context.Context, cfg *api.StreamConfig) (*restore, *api.Error) {
 	e, acc := r.tenant.e, r.tenant.account.Name()
 	id := e.cfg.NewID()
-	res, err := e.meta.propose(ctx, &meta.Op{CreateStream: &meta.CreateStream{
-		Account: acc, Config: cfg, Nodes: []uint32{uint32(e.cfg.Node)}, Limits: r.tenant.metaLimits(),
-		Restore: &meta.Restore{ID: id, Node: uint32(e.cfg.Node)},
-	}})
+	res, err := e.createStream(ctx, &meta.CreateStream{
+		Account: acc, Config: cfg, Limits: r.tenant.metaLimits(), Restore: &meta.Restore{ID: id, Node: uint32(e.cfg.Node)},
+	}, e.cfg.Cluster)
 	switch {
 	case err != nil:
 		// It may have been assigned.

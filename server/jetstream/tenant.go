@@ -241,8 +241,13 @@ func (t *tenant) metaLimits() meta.Limits {
 	if streams <= 0 {
 		streams = -1
 	}
-	return meta.Limits{
+	all := meta.Limits{
 		Streams: streams, Memory: l.MaxMemory, File: l.MaxStorage, AllMemory: own.MaxMemory, AllFile: own.MaxFile,
 		StreamMemory: l.MemoryMaxStreamBytes, StreamFile: l.StoreMaxStreamBytes, BytesRequired: l.MaxBytesRequired,
 	}
+	if t.e.founder != nil {
+		// Who chooses servers looks at the room of each.
+		all.AllMemory, all.AllFile = -1, -1
+	}
+	return all
 }

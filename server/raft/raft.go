@@ -115,9 +115,11 @@ type Raft struct {
 	// index of the first entry of the term; knownFrom the index that has to be
 	// committed for it to know all that is; uncommitted what it has appended
 	// behind the commit index.
-	peers       []*progress
-	termStart   Index
-	knownFrom   Index
+	peers     []*progress
+	termStart Index
+	knownFrom Index
+	// told is the highest commit index of which leaders have told.
+	told        Index
 	uncommitted inflights
 	transferee  PeerID
 	noLease     bool
@@ -261,6 +263,7 @@ func (r *Raft) stepFromLeader(m Message) error {
 		r.becomeFollower(r.term, m.From)
 	}
 	r.timer, r.quiescent = 0, false
+	r.told = max(r.told, m.Commit)
 	switch m.Type {
 	case MsgApp:
 		return r.stepApp(m)

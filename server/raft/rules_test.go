@@ -274,6 +274,25 @@ func TestEntriesHandedOutDoNotChange(t *testing.T) {
 	}
 }
 
+// A replica that lacks entries knows that it does, for leaders tell how far they are committed.
+func TestReplicaKnowsThatItIsBehind(t *testing.T) {
+	c, p := alone(t, 1, None)
+	for n, tc := range []struct {
+		m            Message
+		commit, told Index
+	}{
+		{Message{Type: MsgApp, From: 2, Term: 1, Entries: []Entry{{Index: 1, Term: 1}}, Commit: 1}, 1, 1},
+		{Message{Type: MsgApp, From: 2, Term: 1, Index: 1, LogTerm: 1, Entries: []Entry{{Index: 2, Term: 1}}, Commit: 9}, 2, 9},
+		{Message{Type: MsgHeartbeat, From: 2, Term: 1, Commit: 2}, 2, 9},
+		{Message{Type: MsgHeartbeat, From: 3, Term: 2, Commit: 2}, 2, 9},
+	} {
+		c.give(p, tc.m)
+		if st := p.Status(); st.Commit != tc.commit || st.Told != tc.told {
+			t.Errorf("step %d: committed to %d, told of %d, want %d and %d", n, st.Commit, st.Told, tc.commit, tc.told)
+		}
+	}
+}
+
 func TestStaleSnapshotIsIgnored(t *testing.T) {
 	c := newCluster(t, 1, 2, 3)
 	c.propose(c.elect(1), 5)

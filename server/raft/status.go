@@ -2,15 +2,18 @@ package raft
 
 // Status is a replica's state for people and tests to look at.
 type Status struct {
-	ID         PeerID
-	Role       Role
-	Term       Term
-	Vote       PeerID
-	Leader     PeerID
-	First      Index
-	Last       Index
-	Stable     Index
-	Commit     Index
+	ID     PeerID
+	Role   Role
+	Term   Term
+	Vote   PeerID
+	Leader PeerID
+	First  Index
+	Last   Index
+	Stable Index
+	Commit Index
+	// Told is up to where leaders have said that all is committed. What is behind Commit has
+	// still to come.
+	Told       Index
 	Applied    Index
 	Conf       ConfState
 	ConfIndex  Index
@@ -39,7 +42,7 @@ func (r *Raft) Status() Status {
 	s := Status{
 		ID: r.id, Role: r.role, Term: r.term, Vote: r.vote, Leader: r.leader,
 		First: r.log.firstIndex(), Last: r.log.lastIndex(), Stable: r.log.stable(),
-		Commit: r.log.committed, Applied: r.log.applied,
+		Commit: r.log.committed, Told: r.Told(), Applied: r.log.applied,
 		Conf: r.conf().Clone(), ConfIndex: r.confIndex(),
 		Quiescent: r.quiescent, Transferee: r.transferee, Fault: r.fault,
 	}
@@ -66,6 +69,9 @@ func (r *Raft) Leader() PeerID { return r.leader }
 
 // Committed returns the index up to which entries are known to be committed.
 func (r *Raft) Committed() Index { return r.log.committed }
+
+// Told returns up to where leaders have said that all is committed, whether it is here or not.
+func (r *Raft) Told() Index { return max(r.told, r.log.committed) }
 
 // LastIndex returns the index of the last entry, which need not be durable.
 func (r *Raft) LastIndex() Index { return r.log.lastIndex() }

@@ -48,6 +48,11 @@ type Group struct {
 	leader  atomic.Uint64
 	term    atomic.Uint64
 	leading atomic.Bool
+	// led is when the newest leader was heard of, in nanoseconds since the epoch; 0 if there
+	// was none yet.
+	led atomic.Int64
+	// known is up to where all is known to be committed.
+	known atomic.Uint64
 	// pending counts the bytes of proposals without an outcome.
 	pending atomic.Int64
 
@@ -152,6 +157,10 @@ func (g *Group) Leading() bool { return g.leading.Load() }
 
 // Applied returns the index up to which the machine has applied.
 func (g *Group) Applied() raft.Index { return raft.Index(g.apply.applied.Load()) }
+
+// Told returns the index up to which all is known to be committed, by what leaders have told.
+// It is behind by what has come since the last run, and cheap to ask for.
+func (g *Group) Told() raft.Index { return raft.Index(g.known.Load()) }
 
 // State returns what the replica is doing.
 func (g *Group) State() State { return State(g.state.Load()) }

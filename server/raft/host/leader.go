@@ -27,6 +27,9 @@ func (g *Group) soft(s *raft.SoftState, t *task) {
 		return
 	}
 	g.told = now
+	if now.Leader != raft.None {
+		g.led.Store(h.cfg.Clock.Now().UnixNano())
+	}
 	t.lead, t.leadAt, t.hasLead = now, g.core.KnownFrom(), true
 	h.leaderChanges.Add(1)
 	h.event(Event{Kind: EventLeader, Group: g.id, Peer: now.Leader, Term: now.Term})

@@ -18,6 +18,9 @@ type Status struct {
 	// Applied is the index up to which the machine has applied; in Peers, what a
 	// peer lags is Last less its Match.
 	Applied raft.Index
+	// LeaderSince is when this replica heard of the Leader, or of the last one if there is
+	// none now; it is zero if there never was one.
+	LeaderSince time.Time
 	// PendingBytes count the proposals that have no outcome yet.
 	PendingBytes int64
 	// Err is why the replica is halted, or had to take a new identity, and Damage
@@ -57,7 +60,7 @@ func (g *Group) status() Status {
 		s.Conf = g.conf.Clone()
 	}
 	s.Status.ID = g.Self()
-	s.Applied = g.Applied()
+	s.Applied, s.LeaderSince = g.Applied(), g.LeaderSince()
 	return s
 }
 

@@ -52,6 +52,9 @@ func (g *Group) run(w *worker) {
 	if g.core != nil {
 		g.advance(w)
 	}
+	if g.core != nil {
+		g.known.Store(uint64(g.core.Told()))
+	}
 	g.settle()
 	m.recycle()
 }

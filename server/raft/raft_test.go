@@ -270,6 +270,26 @@ func TestLagBehindCompactionTakesASnapshot(t *testing.T) {
 	c.same(21, 1, 2, 3)
 }
 
+// Whenever a group becomes idle, its leader has heard of all who are there.
+func TestPeersOfAnIdleGroupAreActive(t *testing.T) {
+	for ticks := range 40 {
+		c := newCluster(t, 1, 2, 3)
+		p := c.elect(1)
+		c.tick(ticks / 2)
+		p.heartbeat = ticks % 2 // it need not be due when the quorum is checked
+		p.Tick(c.now)
+		if !p.TryQuiesce(func(PeerID) bool { return true }) {
+			t.Fatal("it is not idle")
+		}
+		c.run()
+		for _, s := range p.Status().Peers {
+			if !s.Active {
+				t.Errorf("after %d ticks: peer %d is not active", ticks/2, s.ID)
+			}
+		}
+	}
+}
+
 func TestQuiescence(t *testing.T) {
 	alive := func(PeerID) bool { return true }
 	c := newCluster(t, 1, 2, 3)

@@ -31,7 +31,8 @@ type PeerStatus struct {
 	State         ProgressState
 	Voter         bool
 	InflightBytes int
-	// Active is whether it was heard of since the last check of the quorum.
+	// Active is whether it was heard of lately: since the check of the quorum before the last
+	// one. In an idle group it stays as it was.
 	Active bool
 	// Forgot is whether it has lost what it had acknowledged.
 	Forgot bool
@@ -49,7 +50,7 @@ func (r *Raft) Status() Status {
 	for _, p := range r.peers {
 		s.Peers = append(s.Peers, PeerStatus{
 			ID: p.id, Match: p.match, Next: p.next, State: p.state, Voter: r.conf().IsVoter(p.id),
-			InflightBytes: p.inflight.bytes, Active: p.active || p.id == r.id, Forgot: p.forgot,
+			InflightBytes: p.inflight.bytes, Active: p.active || p.activeBefore || p.id == r.id, Forgot: p.forgot,
 		})
 	}
 	return s

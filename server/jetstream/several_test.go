@@ -1,0 +1,203 @@
+package jetstream
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/jetstream/api"
+	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+)
+
+// wait waits until something is the case, in virtual time.
+func (w *town) wait(what string, is func() bool) {
+	w.t.Helper()
+	for range 600 {
+		synctest.Wait()
+		if is() {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, h := range w.all() {
+		for _, g := range h.host.Groups() {
+			w.t.Logf("server %d: %+v", h.node, g.Status())
+		}
+		w.t.Logf("server %d: %+v %v", h.node, h.host.Stats(), h.complained())
+	}
+	w.t.Fatalf("waited in vain for %s", what)
+}
+
+// mustPlace creates a stream.
+func (w *town) mustPlace(cfg *api.StreamConfig) *meta.Stream {
+	w.t.Helper()
+	st, err := w.place(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return st
+}
+
+// consumer makes a consumer of a stream.
+func (w *town) consumer(st *meta.Stream, cfg *api.ConsumerConfig) *meta.Consumer {
+	w.t.Helper()
+	e := w.leader().e
+	checked, err := api.CheckConsumer(cfg, st.Config, api.ConsumerRules{}, false)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	checked.Name = cfg.Name
+	r, perr := e.meta.propose(w.t.Context(), &meta.Op{CreateConsumer: &meta.CreateConsumer{
+		Account: "A", Stream: st.Name(), Group: st.Group.ID, Config: checked, Max: -1,
+	}})
+	if perr != nil || r.Err != nil {
+		w.t.Fatal(perr, r.Err)
+	}
+	return r.Consumer
+}
+
+// server returns the server that leads a consumer, nil if none does.
+func (w *town) server(st *meta.Stream, of *meta.Consumer) *house {
+	for _, h := range w.all() {
+		if c := h.e.consumer(st, of); c != nil && c.serving.Load() && c.leading.Load() && c.group.Leading() {
+			return h
+		}
+	}
+	return nil
+}
+
+// host returns the server that leads a stream, nil if none does.
+func (w *town) host(st *meta.Stream) *house {
+	for _, h := range w.all() {
+		if s := h.e.stream(st.Group.ID); s != nil && s.answers() && s.group.Leading() {
+			return h
+		}
+	}
+	return nil
+}
+
+// A stream of several replicas takes what is published anywhere, whoever of its servers fails.
+func TestStreamOfSeveral(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newCity(t, 3, nil)
+		defer w.close()
+		st := w.mustPlace(&api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Replicas: 3})
+		stored := uint64(0)
+		for round := range 4 {
+			w.wait("a leader of the stream", func() bool { return w.host(st) != nil })
+			for _, h := range w.all() {
+				for i := range 5 {
+					stored++
+					if ack := h.store(fmt.Sprintf("s.%d", i), "hello"); ack != stored {
+						t.Fatalf("message %d has got number %d", stored, ack)
+					}
+				}
+			}
+			leader := w.host(st)
+			disk := leader.disk.CrashClone(vfs.CrashOptions{})
+			leader.close()
+			w.wait("another leader", func() bool { return w.host(st) != nil })
+			for _, h := range w.all() {
+				stored++
+				if ack := h.store("s.x", fmt.Sprint(round)); ack != stored {
+					t.Fatalf("message %d has got number %d", stored, ack)
+				}
+			}
+			w.open(leader.node, disk)
+			w.wait("all replicas", func() bool {
+				for _, h := range w.all() {
+					if s := h.e.stream(st.Group.ID); s == nil || !s.isOpen() || uint64(s.store.State().Last) != stored {
+						return false
+					}
+				}
+				return true
+			})
+		}
+	})
+}
+
+// Every message of a stream is delivered, and none again that was acknowledged and the
+// acknowledgement confirmed, whoever fails, whether stream and consumer are led by the same server or
+// not.
+func TestConsumerOfSeveral(t *testing.T) {
+	for _, retention := range []api.Retention{api.RetainLimits, api.RetainInterest, api.RetainWorkQueue} {
+		t.Run(retention.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newCity(t, 3, nil)
+				defer w.close()
+				st := w.mustPlace(&api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Replicas: 3, Retention: retention})
+				c := w.consumer(st, &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit, AckWait: time.Hour})
+				acked := make(map[uint64]bool)
+				stored := uint64(0)
+				for round := range 6 {
+					w.wait("leaders", func() bool { return w.host(st) != nil && w.server(st, c) != nil })
+					client := w.all()[round%3]
+					for range 10 {
+						stored++
+						client.store("s.x", fmt.Sprint(stored))
+					}
+					for range 10 {
+						m := w.next(client, "S", "C")
+						if acked[m.StreamSeq] {
+							t.Fatalf("message %d is delivered again", m.StreamSeq)
+						}
+						acked[m.StreamSeq] = true
+						client.ackSync(m)
+					}
+					down := w.host(st)
+					if round%2 == 1 {
+						down = w.server(st, c)
+					}
+					disk := down.disk.CrashClone(vfs.CrashOptions{})
+					down.close()
+					w.wait("other leaders", func() bool { return w.host(st) != nil && w.server(st, c) != nil })
+					w.open(down.node, disk)
+				}
+				if len(acked) != int(stored) {
+					t.Errorf("%d of %d messages were delivered", len(acked), stored)
+				}
+				left := stored
+				if retention != api.RetainLimits {
+					left = 0
+				}
+				w.wait("nothing that is not needed", func() bool {
+					for _, h := range w.all() {
+						s := h.e.stream(st.Group.ID)
+						if s == nil || !s.isOpen() || s.store.State().Messages != left || uint64(s.store.State().Last) != stored {
+							return false
+						}
+					}
+					return true
+				})
+			})
+		})
+	}
+}
+
+// next pulls a message.
+func (w *town) next(client *house, stream, consumer string) *delivered {
+	w.t.Helper()
+	for range 20 {
+		b := client.newInbox()
+		client.send(subjectOf(api.OpConsumerNext, stream, consumer), b.sub.Subject, mustJSON(&api.PullRequest{Batch: 1, Expires: 5 * time.Second}))
+		m, ok := b.next(6 * time.Second)
+		b.close()
+		if ok && len(m.header) < 12 || ok && m.header[:10] != "NATS/1.0 4" {
+			d := asDelivered(w.t, m)
+			return &d
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	w.t.Fatal("nothing is delivered")
+	return nil
+}
+
+// ackSync acknowledges a message and waits for the confirmation.
+func (h *house) ackSync(m *delivered) {
+	h.t.Helper()
+	if _, ok := h.ask(m.reply, []byte("+ACK")); !ok {
+		h.t.Fatalf("the acknowledgement of %d is not confirmed", m.StreamSeq)
+	}
+}

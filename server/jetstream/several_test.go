@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/raft"
 )
 
 // wait waits until something is the case, in virtual time.
@@ -200,4 +202,87 @@ func (h *house) ackSync(m *delivered) {
 	if _, ok := h.ask(m.reply, []byte("+ACK")); !ok {
 		h.t.Fatalf("the acknowledgement of %d is not confirmed", m.StreamSeq)
 	}
+}
+
+// isOn reports whether exactly these servers have a replica of a stream and of its consumers, with
+// so many messages, and nobody is on the way.
+func (w *town) isOn(st *meta.Stream, messages uint64, nodes ...uint32) bool {
+	now := w.leader().e.assigned("A", st.Name())
+	if now == nil || now.Group.Change != nil || len(now.Group.Nodes) != len(nodes) {
+		return false
+	}
+	groups := []uint64{st.Group.ID}
+	for c := range now.Consumers() {
+		if c.Group.Change != nil {
+			return false
+		}
+		groups = append(groups, c.Group.ID)
+	}
+	for _, h := range w.all() {
+		want := slices.Contains(nodes, uint32(h.node))
+		for _, id := range groups {
+			_, logged := h.log.Group(raft.GroupID(id))
+			if _, runs := h.host.Group(raft.GroupID(id)); runs != want || logged != want {
+				return false
+			}
+		}
+		s := h.e.stream(st.Group.ID)
+		if (s != nil) != want || want && (!s.isOpen() || s.store.State().Messages != messages) {
+			return false
+		}
+	}
+	return true
+}
+
+// Streams go to more servers, to fewer and to others, with their consumers, while they are used;
+// what they leave behind is removed.
+func TestStreamIsScaledAndMoved(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newCity(t, 5, nil)
+		defer w.close()
+		st := w.mustPlace(&api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Replicas: 1})
+		c := w.consumer(st, &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit, AckWait: time.Hour})
+		stored := uint64(0)
+		client := w.houses[1]
+		use := func(n int) {
+			t.Helper()
+			w.wait("leaders", func() bool { return w.host(st) != nil && w.server(st, c) != nil })
+			for range n {
+				stored++
+				if _, ok := client.publish("s.x", fmt.Sprint(stored)); !ok {
+					t.Fatalf("message %d is not taken", stored)
+				}
+				m := w.next(client, "S", "C")
+				if m.StreamSeq != stored {
+					t.Fatalf("message %d is delivered, want %d", m.StreamSeq, stored)
+				}
+				client.ackSync(m)
+			}
+		}
+		use(20)
+		for _, replicas := range []int{3, 5, 1, 3} {
+			now, err := w.replace("S", func(c *api.StreamConfig) { c.Replicas = replicas })
+			if err != nil {
+				t.Fatal(err)
+			}
+			use(5)
+			w.wait(fmt.Sprint(replicas, " replicas"), func() bool { return w.isOn(st, stored, now.Group.Nodes...) })
+			use(5)
+		}
+		was := w.leader().e.assigned("A", "S").Group.Nodes
+		var others []uint32
+		for n := range uint32(5) {
+			if !slices.Contains(was, n+1) {
+				others = append(others, n+1)
+			}
+		}
+		others = append(others, was[0])
+		r, err := w.leader().e.meta.propose(t.Context(), &meta.Op{ChangePeers: &meta.ChangePeers{Account: "A", Stream: "S", Group: st.Group.ID, Was: was, Nodes: others}})
+		if err != nil || r.Err != nil || !r.Changed {
+			t.Fatal(err, r)
+		}
+		use(5)
+		w.wait("other servers", func() bool { return w.isOn(st, stored, others...) })
+		use(5)
+	})
 }

@@ -55,6 +55,8 @@ func (s *State) Apply(o *Op, now int64) Result {
 		return s.evacuateServer(o.EvacuateServer)
 	case o.PlaceMissing != nil:
 		return s.placeMissing(o.PlaceMissing)
+	case o.PreferLeader != nil:
+		return s.preferLeader(o.PreferLeader)
 	}
 	return Result{}
 }

@@ -2,6 +2,7 @@ package meta
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 )
@@ -106,6 +107,40 @@ func (s *State) cancelChange(o *CancelChange) Result {
 	s.put(&next)
 	s.followAll(&next)
 	return Result{Changed: true, Stream: &next}
+}
+
+// preferLeader takes note of who should lead. The asset is what it was otherwise, so that its
+// revision stays.
+func (s *State) preferLeader(o *PreferLeader) Result {
+	st := s.Stream(o.Account, o.Stream)
+	if st == nil {
+		return Result{Err: api.ErrStreamNotFound}
+	}
+	if o.Consumer == "" {
+		switch {
+		case st.Group.ID != o.Group || !slices.Contains(st.Group.Nodes, o.Node):
+			return Result{Stale: true, Stream: st}
+		case st.Group.Preferred == o.Node:
+			return Result{Stream: st}
+		}
+		next := *st
+		next.Group.Preferred = o.Node
+		s.put(&next)
+		return Result{Changed: true, Stream: &next}
+	}
+	c := st.Consumer(o.Consumer)
+	switch {
+	case c == nil:
+		return Result{Err: api.ErrConsumerNotFound, Stream: st}
+	case c.Group.ID != o.Group || !slices.Contains(c.Group.Nodes, o.Node):
+		return Result{Stale: true, Stream: st, Consumer: c}
+	case c.Group.Preferred == o.Node:
+		return Result{Stream: st, Consumer: c}
+	}
+	next := *c
+	next.Group.Preferred = o.Node
+	s.setConsumer(st, next.Name(), &next)
+	return Result{Changed: true, Stream: st, Consumer: &next}
 }
 
 // endChange takes note that a group has arrived.

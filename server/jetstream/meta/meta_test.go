@@ -495,7 +495,7 @@ func randomPeersOp(rng *rand.Rand, s *State) *Op {
 	name := string(rune('a' + rng.IntN(6)))
 	st := s.Stream("A", name)
 	chosen := nodes[:min(1+rng.IntN(3), len(nodes))]
-	switch k := rng.IntN(24); {
+	switch k := rng.IntN(25); {
 	case k == 0 || len(nodes) < 4:
 		return &Op{AddServer: &AddServer{Server{Node: node, Name: fmt.Sprint(node), Incarnation: rng.Uint32N(2)}}}
 	case s.Removing() != 0 && rng.IntN(3) == 0:
@@ -506,6 +506,14 @@ func randomPeersOp(rng *rand.Rand, s *State) *Op {
 		return &Op{EvacuateServer: &EvacuateServer{Node: node, View: v}}
 	case k == 3:
 		return &Op{PlaceMissing: &PlaceMissing{v}}
+	case k == 24 && st != nil:
+		o := &PreferLeader{Account: "A", Stream: name, Group: st.Group.ID, Node: node}
+		for c := range st.Consumers() {
+			if rng.IntN(2) == 0 {
+				o.Consumer, o.Group = c.Name(), c.Group.ID
+			}
+		}
+		return &Op{PreferLeader: o}
 	case st == nil && rng.IntN(3) == 0:
 		return randomOp(rng, s)
 	case st == nil:
@@ -533,15 +541,19 @@ func randomPeersOp(rng *rand.Rand, s *State) *Op {
 // and replicas of the state agree.
 func TestPeersAgree(t *testing.T) {
 	changed := make(map[string]int)
-	for seed := range uint64(12) {
+	for seed := range uint64(16) {
 		rng := rand.New(rand.NewPCG(seed, 4))
 		a, b := &State{}, &State{}
 		for n := range 400 {
 			o := randomPeersOp(rng, a)
 			before := a.Digest()
+			lacks := o.PlaceMissing != nil && a.CanPlaceMissing(&o.PlaceMissing.View)
 			ra, rb := apply(t, a, o), apply(t, b, o)
 			if ra.Changed != rb.Changed || ra.Stale != rb.Stale || fmt.Sprint(ra.Err) != fmt.Sprint(rb.Err) {
 				t.Fatalf("seed %d, op %d: %+v and %+v", seed, n, ra, rb)
+			}
+			if o.PlaceMissing != nil && lacks != ra.Changed {
+				t.Fatalf("seed %d, op %d: something is missing: %v; but %+v", seed, n, lacks, ra)
 			}
 			if ra.Changed {
 				changed[kind(o)]++
@@ -568,7 +580,7 @@ func TestPeersAgree(t *testing.T) {
 			t.Errorf("%s was carried out %d times only", k, n)
 		}
 	}
-	if len(changed) < 13 {
+	if len(changed) < 14 {
 		t.Errorf("only %v were carried out", changed)
 	}
 }

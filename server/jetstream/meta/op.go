@@ -25,6 +25,7 @@ type Op struct {
 	EndRemoval     *EndRemoval     `json:"end_removal,omitempty"`
 	EvacuateServer *EvacuateServer `json:"evacuate_server,omitempty"`
 	PlaceMissing   *PlaceMissing   `json:"place_missing,omitempty"`
+	PreferLeader   *PreferLeader   `json:"prefer_leader,omitempty"`
 }
 
 // Limits are those of an account and of its server, as the server that proposes knows
@@ -170,6 +171,7 @@ func (o *Op) valid() bool {
 		o.CreateConsumer != nil, o.UpdateConsumer != nil, o.DeleteConsumer != nil,
 		o.ChangePeers != nil, o.CancelChange != nil, o.EndChange != nil,
 		o.AddServer != nil, o.RemoveServer != nil, o.EndRemoval != nil, o.EvacuateServer != nil, o.PlaceMissing != nil,
+		o.PreferLeader != nil,
 	} {
 		if set {
 			n++

@@ -38,6 +38,17 @@ type EndChange struct {
 	Change uint64 `json:"change"`
 }
 
+// PreferLeader has a stream, or a consumer, be led by one of its servers from now on, as far as that
+// can be chosen. It is what keeps a leader where a user has sent it.
+type PreferLeader struct {
+	Account  string `json:"account"`
+	Stream   string `json:"stream"`
+	Consumer string `json:"consumer,omitempty"`
+	// Group is that of what is meant.
+	Group uint64 `json:"group"`
+	Node  uint32 `json:"node"`
+}
+
 // AddServer makes a server known, or what it is like now. Only then it gets assets.
 type AddServer struct {
 	Server

@@ -518,3 +518,33 @@ func TestConsumersSpread(t *testing.T) {
 		t.Errorf("%+v, was %+v", next.Group, c.Group)
 	}
 }
+
+// Who is to lead is told by a user, of an asset and a server that are there.
+func TestPreferLeader(t *testing.T) {
+	s, _ := clustered(t, 3)
+	st := ok(t, s, place("a", 1, 2)).Stream
+	c := ok(t, s, consume(st, &api.ConsumerConfig{Name: "c", Replicas: 2})).Consumer
+	prefer := func(consumer string, group uint64, node uint32) *Op {
+		return &Op{PreferLeader: &PreferLeader{Account: "A", Stream: "a", Consumer: consumer, Group: group, Node: node}}
+	}
+	next := ok(t, s, prefer("", st.Group.ID, 2)).Stream
+	if next.Group.Preferred != 2 || next.Revision != st.Revision || s.Load(2).Leads != 1 {
+		t.Errorf("%+v", next)
+	}
+	nextC := ok(t, s, prefer("c", c.Group.ID, 1)).Consumer
+	if nextC.Group.Preferred != 1 || nextC.Revision != c.Revision || s.Load(1).Leads != 1 {
+		t.Errorf("%+v", nextC)
+	}
+	for _, o := range []*Op{prefer("", st.Group.ID, 2), prefer("c", c.Group.ID, 1)} {
+		if r := apply(t, s, o); r.Changed || r.Stale || r.Err != nil {
+			t.Errorf("once more: %+v", r)
+		}
+	}
+	stale(t, s, prefer("", st.Group.ID, 3))
+	stale(t, s, prefer("", c.Group.ID, 1))
+	stale(t, s, prefer("c", c.Group.ID, 3))
+	stale(t, s, prefer("c", st.Group.ID, 1))
+	refused(t, s, prefer("d", c.Group.ID, 1), api.ErrConsumerNotFound)
+	ok(t, s, &Op{DeleteStream: &DeleteStream{Account: "A", Stream: "a"}})
+	refused(t, s, prefer("", st.Group.ID, 1), api.ErrStreamNotFound)
+}

@@ -236,26 +236,47 @@ func (s *State) placeMissing(o *PlaceMissing) Result {
 	return r
 }
 
+// CanPlaceMissing reports whether PlaceMissing would do anything.
+func (s *State) CanPlaceMissing(v *View) bool {
+	servers := s.Candidates(v)
+	for st := range s.all() {
+		known := s.known(st.Group.Nodes)
+		if s.Lacking(st) == 0 || len(known) == 0 {
+			continue
+		}
+		if nodes := s.filled(st, known, s.servers[known[0]].Cluster, v, servers); !sameNodes(nodes, st.Group.Nodes) {
+			return true
+		}
+	}
+	return false
+}
+
 // fill sends a stream to some servers that it has and as many others as there are for it,
 // if one is left that has its messages. It reports whether there was something to do.
 func (s *State) fill(st *Stream, nodes []uint32, cluster string, v *View, servers []placement.Server) bool {
-	if !s.isHeld(&st.Group) || len(nodes) == 0 {
-		return false
-	}
-	w := v.Wish(st.Config, cluster, st.Group.ID)
-	w.Keep = nodes
-	for ; w.Replicas > len(nodes); w.Replicas-- {
-		if choice, no := placement.Choose(servers, &w); no == nil {
-			nodes = choice.Nodes
-			break
-		}
-	}
+	nodes = s.filled(st, nodes, cluster, v, servers)
 	if sameNodes(nodes, st.Group.Nodes) {
 		return false
 	}
 	s.send(st, nodes, false)
 	s.refresh(servers)
 	return true
+}
+
+// filled returns the servers that fill sends a stream to, which are those that it has if there is
+// nothing to do.
+func (s *State) filled(st *Stream, nodes []uint32, cluster string, v *View, servers []placement.Server) []uint32 {
+	if !s.isHeld(&st.Group) || len(nodes) == 0 {
+		return st.Group.Nodes
+	}
+	w := v.Wish(st.Config, cluster, st.Group.ID)
+	w.Keep = nodes
+	for ; w.Replicas > len(nodes); w.Replicas-- {
+		if choice, no := placement.Choose(servers, &w); no == nil {
+			return choice.Nodes
+		}
+	}
+	return nodes
 }
 
 // send puts a stream on its way to other servers, with its consumers, for which it does not

@@ -26,11 +26,18 @@ func (v jetStreamView) State() monitor.JSState {
 		return monitor.JSNone
 	case e == nil && v.s.isStopping():
 		return monitor.JSDisabled
-	case e == nil || !e.Ready(): // the log is read before there is an engine
+	case e == nil: // the log is read before there is one
 		return monitor.JSRecovering
-	default:
-		return monitor.JSReady
 	}
+	switch at := e.MetaState(); {
+	case at == jetstream.MetaLeaderless:
+		return monitor.JSNoLeader
+	case !e.Ready():
+		return monitor.JSRecovering
+	case at == jetstream.MetaBehind:
+		return monitor.JSBehind
+	}
+	return monitor.JSReady
 }
 
 // Settings implements monitor.JetStream.
@@ -59,16 +66,31 @@ func (v jetStreamView) Overview() monitor.JSOverview {
 	if e == nil {
 		return monitor.JSOverview{}
 	}
-	f := e.Figures()
+	f, group := e.Figures(), e.Meta()
 	return monitor.JSOverview{
-		Leading: true, // a server alone
+		Leading: group == nil || group.Leading,
+		Meta:    metaView(group),
 		Stats: monitor.JSStats{
 			Memory: f.Memory, Storage: f.File, ReservedMemory: f.ReservedMemory, ReservedStorage: f.ReservedFile,
-			Accounts: len(e.Accounts()), API: f.API,
+			Accounts: len(e.Accounts()), HAAssets: f.Replicated, API: f.API,
 		},
 		Held: monitor.JSHeld{
 			Streams: f.Streams, StreamsLed: f.StreamsLed, Consumers: f.Consumers, ConsumersLed: f.ConsumersLed,
 			Messages: f.Messages, Bytes: f.Bytes,
+		},
+	}
+}
+
+// metaView is the group of assets as monitoring has it, nil if the server is alone.
+func metaView(f *jetstream.MetaFigures) *monitor.JSMeta {
+	if f == nil {
+		return nil
+	}
+	return &monitor.JSMeta{
+		Name: f.Cluster, Leader: f.Leader, Peer: f.Peer, Replicas: f.Replicas, Size: f.Size, Quorum: f.Quorum,
+		Pending: f.Requests + f.Infos, PendingRequests: f.Requests, PendingInfos: f.Infos,
+		Snapshot: monitor.JSMetaSnapshot{
+			PendingEntries: f.Entries, PendingSize: f.Bytes, LastTime: f.Written, LastDuration: f.Took,
 		},
 	}
 }
@@ -105,10 +127,10 @@ func (v jetStreamView) Streams(account, name string) iter.Seq[monitor.JSStream] 
 		}
 		for st := range e.Streams(account, name) {
 			shown := monitor.JSStream{
-				Name: st.Name, Leading: st.Leading, Trouble: st.Trouble, Info: st.Info,
+				Name: st.Name, Group: st.Group, Leading: st.Leading, Trouble: st.Trouble, Info: st.Info,
 				Consumers: func(yield func(monitor.JSConsumer) bool) {
 					for c := range st.Consumers {
-						if !yield(monitor.JSConsumer{Name: c.Name, Direct: c.Direct, Trouble: c.Trouble, Info: c.Info}) {
+						if !yield(monitor.JSConsumer{Name: c.Name, Group: c.Group, Direct: c.Direct, Trouble: c.Trouble, Info: c.Info}) {
 							return
 						}
 					}

@@ -25,6 +25,7 @@ func (s *stream) listed() *api.StreamInfo {
 	now := s.e.cfg.Clock.Now()
 	out := &api.StreamInfo{
 		Config: st.Config, Created: moment(st.Created), State: s.state(st), Domain: s.e.cfg.Domain, Time: now.UTC(),
+		Cluster: s.e.clusterInfo(st, nil),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,9 +80,10 @@ func (s *stream) isOpen() bool { return isClosed(s.opened) && s.err == nil }
 // describe describes the consumer as it is now.
 func (c *consumer) describe() *api.ConsumerInfo {
 	a := c.assigned.Load()
+	st := c.stream.assigned.Load()
 	out := &api.ConsumerInfo{
-		Stream: c.stream.assigned.Load().Name(), Name: a.Name(), Created: moment(a.Created), Config: a.Config,
-		Time: c.e.cfg.Clock.Now().UTC(),
+		Stream: st.Name(), Name: a.Name(), Created: moment(a.Created), Config: a.Config,
+		Time: c.e.cfg.Clock.Now().UTC(), Cluster: c.e.clusterInfo(st, a),
 	}
 	i := c.info.Load()
 	if i == nil {

@@ -25,6 +25,8 @@ type Figures struct {
 	Consumers, ConsumersLed      int
 	Messages, Bytes              uint64
 	API                          api.Stats
+	// Replicated are the streams and consumers here of which others have replicas, too.
+	Replicated int
 }
 
 // Figures sums up what is here. The streams of accounts that may not use JetStream take
@@ -32,6 +34,7 @@ type Figures struct {
 func (e *Engine) Figures() (f Figures) {
 	f.Memory, f.File = uint64(e.usage.of(api.MemoryStorage)), uint64(e.usage.of(api.FileStorage))
 	f.API.Level = api.Level
+	e.meta.view(func(s *meta.State) { f.Replicated = s.Load(uint32(e.cfg.Node)).Assets })
 	for _, t := range e.tenants() {
 		f.API.Total += t.requests.Load()
 		f.API.Errors += t.failures.Load()
@@ -102,8 +105,9 @@ func (e *Engine) Accounts() (list []AccountFigures) {
 
 // StreamView is a stream as monitoring sees it.
 type StreamView struct {
-	Name    string
-	Leading bool
+	// Group is the name of its raft group, "" if the server is alone.
+	Name, Group string
+	Leading     bool
 	// Trouble is why it can not be relied on, nil if all is well.
 	Trouble error
 	// Info is nil while the stream is not open.
@@ -113,10 +117,11 @@ type StreamView struct {
 
 // ConsumerView is a consumer as monitoring sees it.
 type ConsumerView struct {
-	Name    string
-	Direct  bool
-	Trouble error
-	Info    func() *api.ConsumerInfo
+	// Group is the name of its raft group, "" if the server is alone.
+	Name, Group string
+	Direct      bool
+	Trouble     error
+	Info        func() *api.ConsumerInfo
 }
 
 // Streams gives the streams of an account by name, or the one of that name.
@@ -140,7 +145,8 @@ func (e *Engine) Streams(acc, name string) iter.Seq[StreamView] {
 
 func (s *stream) view(st *meta.Stream) StreamView {
 	return StreamView{
-		Name: st.Name(), Leading: s.leading.Load() != 0, Trouble: s.ailment(),
+		Name: st.Name(), Group: s.e.shownGroup(st, nil), Leading: s.leading.Load() != 0,
+		Trouble: cmp.Or(s.ailment(), s.e.groupAilment(&st.Group)),
 		Info: func() *api.StreamInfo {
 			if !s.isOpen() {
 				return nil
@@ -160,7 +166,7 @@ func (s *stream) view(st *meta.Stream) StreamView {
 }
 
 func (c *consumer) view(assigned *meta.Consumer) ConsumerView {
-	v := ConsumerView{Name: assigned.Name(), Direct: assigned.Config.Direct, Info: c.describe}
+	v := ConsumerView{Name: assigned.Name(), Group: c.e.shownGroup(nil, assigned), Direct: assigned.Config.Direct, Info: c.describe}
 	switch {
 	case !isClosed(c.started):
 		v.Trouble = errNotOpen
@@ -169,6 +175,7 @@ func (c *consumer) view(assigned *meta.Consumer) ConsumerView {
 		if v.Trouble == nil && !isClosed(c.settled) {
 			v.Trouble = errApplying
 		}
+		v.Trouble = cmp.Or(v.Trouble, c.e.groupAilment(&assigned.Group))
 	}
 	return v
 }

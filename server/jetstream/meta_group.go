@@ -36,6 +36,8 @@ type metaGroup struct {
 	live bool
 	// ready is closed then.
 	ready chan struct{}
+	// unkept is what is applied behind the checkpoint.
+	unkept unkept
 	// catching is set while it is found out how far that was.
 	catching atomic.Bool
 
@@ -231,6 +233,7 @@ func (m *metaGroup) stop() {
 // checkpoint makes the state durable. Without it the log is longer.
 func (m *metaGroup) checkpoint() {
 	<-m.joined
+	begin := m.e.cfg.Clock.Now()
 	err := m.e.cfg.FS.Rename(m.e.path(metaName), m.e.path(oldMetaName))
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = vfs.WriteFile(m.e.cfg.FS, m.e.path(metaName), m.encode())
@@ -241,6 +244,7 @@ func (m *metaGroup) checkpoint() {
 	}
 	// Should this one be damaged one day, the log reaches back to the one before.
 	m.since = 0
+	m.unkept.kept(begin, m.e.cfg.Clock.Now())
 	m.group.Checkpointed(m.kept)
 	m.kept = m.at.Base.Index
 }
@@ -259,6 +263,7 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 		live := m.live
 		m.mu.Unlock()
 		m.since++
+		m.unkept.add(data)
 		if live && r.Changed {
 			m.e.follow(m.state, &r)
 		}

@@ -47,6 +47,13 @@ func (q *requestQueue) finish() {
 	q.wg.Wait()
 }
 
+// length is how many requests wait.
+func (q *requestQueue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
 // add has a request worked on. If too many wait, all that wait are dropped with it and
 // returned: their clients are likely to have given up, and those that have not are
 // better served by what they ask next than by the end of a long queue.

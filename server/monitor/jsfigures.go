@@ -59,8 +59,8 @@ type JSMeta struct {
 	Replicas []*api.PeerInfo `json:"replicas,omitempty"`
 	Size     int             `json:"cluster_size"`
 	Quorum   int             `json:"quorum_needed"`
-	// Pending are entries that are not yet applied here, PendingRequests and
-	// PendingInfos API requests that wait.
+	// Pending are API requests that wait on this server: PendingRequests and PendingInfos,
+	// which only ask for information.
 	Pending         int            `json:"pending"`
 	PendingRequests int            `json:"pending_requests"`
 	PendingInfos    int            `json:"pending_infos"`

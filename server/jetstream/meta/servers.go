@@ -239,7 +239,7 @@ func (s *State) placeMissing(o *PlaceMissing) Result {
 // CanPlaceMissing reports whether PlaceMissing would do anything.
 func (s *State) CanPlaceMissing(v *View) bool {
 	servers := s.Candidates(v)
-	for st := range s.all() {
+	for st := range s.All() {
 		known := s.known(st.Group.Nodes)
 		if s.Lacking(st) == 0 || len(known) == 0 {
 			continue

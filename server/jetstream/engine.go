@@ -258,7 +258,7 @@ func (e *Engine) path(elem ...string) string {
 }
 
 // Start begins to serve. The log and the host have been started, and Serve has told
-// which accounts there are. It waits until what there is serves, though not for ever:
+// which accounts there are. Alone it waits until what there is serves, though not for ever:
 // clients that come before that are told that nobody listens. What has not begun by
 // then begins in its own time, and does not hold up the others.
 func (e *Engine) Start() error {
@@ -282,8 +282,8 @@ func (e *Engine) Start() error {
 	}
 	settled := make(chan struct{})
 	e.report(settled)
-	if !e.jobs.run(func() { e.settle(); close(settled) }) {
-		return nil // it is stopped already
+	if !e.jobs.run(func() { e.settle(); close(settled) }) || e.founder != nil {
+		return nil // it is stopped already, or waits for others, who can not reach it yet
 	}
 	t := e.cfg.Clock.NewTimer(startTimeout)
 	defer t.Stop()

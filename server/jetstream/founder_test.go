@@ -151,6 +151,12 @@ func (w *town) visible(node raft.NodeID) (list []*house) {
 
 // Seen implements Neighbours.
 func (h *house) Seen() (nodes []raft.NodeID, complete bool) {
+	h.town.mu.Lock()
+	up := h.town.houses[h.node] == h
+	h.town.mu.Unlock()
+	if !up {
+		return nil, false // nothing is connected yet
+	}
 	known := 1
 	for _, other := range h.town.visible(h.node) {
 		nodes = append(nodes, other.node)

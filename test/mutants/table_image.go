@@ -44,7 +44,7 @@ var imageMutants = []Mutant{
 		"entries that are kept for others, and that nothing can be made of",
 	},
 	{
-		"asset that was deleted meanwhile goes on", metaImage, "			e.deleteStream(st)\n		}\n	}\n", "			_ = st\n		}\n	}\n",
+		"asset that was deleted meanwhile goes on", engineAssets, "		if st := s.assigned.Load(); state.Current(st) == nil {\n", "		if st := s.assigned.Load(); state == nil {\n",
 		"orphans",
 	},
 	{

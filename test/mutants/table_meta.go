@@ -121,7 +121,7 @@ var metaMutants = []Mutant{
 		"a peer-remove that waits for the peer",
 	},
 	{
-		"server alone moves consumers", metaGroup, "	if !s.isClustered() || !s.isHeld(&c.Group) {", "	if !s.isHeld(&c.Group) {",
+		"server alone moves consumers", metaGroup, "	if !s.IsClustered() || !s.isHeld(&c.Group) {", "	if !s.isHeld(&c.Group) {",
 		"a change that nobody carries out, and that never ends",
 	},
 	{

@@ -1,6 +1,12 @@
 package main
 
-const memReplace = "server/jetstream/store/mem/replace.go"
+const (
+	memReplace     = "server/jetstream/store/mem/replace.go"
+	engineAssets   = "server/jetstream/assets.go"
+	engineConsumer = "server/jetstream/consumer.go"
+	streamDriver   = "server/jetstream/stream_driver.go"
+	consumerDriver = "server/jetstream/consumer_driver.go"
+)
 
 // replicaMutants are faults by which the replicas of one asset come to differ, or a
 // replica that was away comes back with something else: each is one that clusters had in the
@@ -19,15 +25,35 @@ var replicaMutants = []Mutant{
 		"an image that adds to what there is instead of taking its place",
 	},
 	{
-		"stream that an image has as one being restored is deleted", metaImage, "		kept[st.Group.ID] = true\n", "		kept[st.Group.ID] = st.Restore == nil\n",
+		"stream that an image has as one being restored is deleted", "server/jetstream/meta/state.go", "{s.Stream(st.Account, st.Name()), s.restore(st.Account, st.Name())}", "{s.Stream(st.Account, st.Name())}",
 		"what an image does not mention where one looks is taken for deleted, with its messages",
 	},
 	{
-		"stream keeps its assignment though an image has a later one", metaImage, "				s.assigned.Store(st)\n				s.tell(", "				s.tell(",
+		"stream keeps its assignment though there is a later one", engineStream, "		s.assigned.Store(t.Stream)\n		if old.Config", "		if old.Config",
 		"a server that was away puts a stream back to how it was",
 	},
 	{
-		"consumer keeps its assignment though an image has a later one", metaImage, "				running.assigned.Store(c)\n", "",
+		"consumer keeps its assignment though there is a later one", engineConsumer, "	c.assigned.Store(t.Consumer)\n	if old.Config", "	if old.Config",
 		"a server that was away puts a consumer back to how it was",
+	},
+	{
+		"replica elsewhere takes what is published", streamDriver, "		if leads {\n			for _, subj", "		if true {\n			for _, subj",
+		"publishers are answered by nobody, or twice",
+	},
+	{
+		"consumer begins before its stream knows it", consumerDriver, "	case !c.stream.knows(c.assigned.Load()):", "	case false:",
+		"what is published behind the answer is gone before it is delivered",
+	},
+	{
+		"consumer is taken for gone by an old copy of the assignments", "server/jetstream/stream_wants.go", "!is[group] && state.Made(group)", "!is[group]",
+		"a stream lets go of what a new consumer is to get",
+	},
+	{
+		"delivery does not wait for its entry", consumerDriver, "return c.several.Load() || c.isUntried()", "return c.isUntried()",
+		"a message is delivered for the first time twice",
+	},
+	{
+		"empty replica takes the place of a lost one", "server/jetstream/machine.go", "		return nil, errDiskGone\n", "		cfg.Peers = []raft.PeerID{e.self()}\n",
+		"the disk that comes back finds that its group has begun anew without it",
 	},
 }

@@ -127,7 +127,7 @@ var sealMutants = []Mutant{
 		"names in clear on the disk until assets change",
 	},
 	{
-		"idle stream stays in clear", engineStream, "	s.goOn()\n	s.forgetConsumers()\n", "	s.forgetConsumers()\n",
+		"idle stream stays in clear", engineStream, "	s.goOn()\n	s.tell(", "	s.tell(",
 		"messages in clear on the disk of a server that encrypts",
 	},
 }

@@ -286,3 +286,112 @@ func TestStreamIsScaledAndMoved(t *testing.T) {
 		use(5)
 	})
 }
+
+// A server that comes back with an empty disk gets everything from the others, and counts for
+// nothing before.
+func TestServerLosesItsDisk(t *testing.T) {
+	for _, storage := range []api.Storage{api.FileStorage, api.MemoryStorage} {
+		t.Run(storage.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newCity(t, 3, nil)
+				defer w.close()
+				st := w.mustPlace(&api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Replicas: 3, Storage: storage})
+				c := w.consumer(st, &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit, AckWait: time.Hour})
+				stored := uint64(0)
+				for node := range raft.NodeID(3) {
+					w.wait("leaders", func() bool { return w.host(st) != nil && w.server(st, c) != nil })
+					for range 10 {
+						stored++
+						w.houses[node+1].store("s.x", fmt.Sprint(stored))
+						m := w.next(w.houses[node+1], "S", "C")
+						if m.StreamSeq != stored {
+							t.Fatalf("message %d is delivered, want %d", m.StreamSeq, stored)
+						}
+						w.houses[node+1].ackSync(m)
+					}
+					w.houses[node+1].close()
+					w.open(node+1, vfs.NewMem())
+					w.wait("a filled disk", func() bool { return w.leads() && w.isOn(st, stored, 1, 2, 3) && w.areVoters(st, 3) })
+				}
+			})
+		})
+	}
+}
+
+// leads reports whether somebody leads the group of assets.
+func (w *town) leads() bool {
+	return slices.ContainsFunc(w.all(), func(h *house) bool {
+		g, ok := h.host.Group(metaGroupID)
+		return ok && g.Leading()
+	})
+}
+
+// areVoters reports whether a stream's groups, as their leaders see them, have so many voters that
+// are all up to date.
+func (w *town) areVoters(st *meta.Stream, n int) bool {
+	groups := []uint64{st.Group.ID}
+	for c := range w.leader().e.assigned("A", st.Name()).Consumers() {
+		groups = append(groups, c.Group.ID)
+	}
+	for _, id := range groups {
+		ok := false
+		for _, h := range w.all() {
+			if g, runs := h.host.Group(raft.GroupID(id)); runs && g.Leading() {
+				s := g.Status()
+				ok = len(s.Conf.Voters) == n && !s.Conf.Joint() && len(s.Conf.Peers()) == n
+				for _, p := range s.Peers {
+					ok = ok && p.Match == s.Last
+				}
+			}
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// What is deleted or moved while a server is away is gone from it when it is back, and nothing
+// else is.
+func TestServerWasAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newCity(t, 3, nil)
+		defer w.close()
+		gone := w.mustPlace(&api.StreamConfig{Name: "GONE", Subjects: []string{"gone"}, Replicas: 3})
+		stays := w.mustPlace(&api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Replicas: 3})
+		c := w.consumer(stays, &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+		w.wait("leaders", func() bool { return w.host(gone) != nil && w.host(stays) != nil && w.server(stays, c) != nil })
+		w.houses[1].store("gone", "x")
+		w.houses[1].store("s.x", "x")
+		var away *house
+		for _, h := range w.all() {
+			if h != w.leader() {
+				away = h
+			}
+		}
+		away.close()
+		w.wait("a leader of assets", w.leads)
+		for _, op := range []*meta.Op{
+			{DeleteStream: &meta.DeleteStream{Account: "A", Stream: "GONE"}},
+			{DeleteConsumer: &meta.DeleteConsumer{Account: "A", Stream: "S", Consumer: "C"}},
+		} {
+			if r, err := w.leader().e.meta.propose(t.Context(), op); err != nil || r.Err != nil {
+				t.Fatal(err, r.Err)
+			}
+		}
+		again := w.consumer(stays, &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+		back := w.open(away.node, away.disk)
+		w.wait("what there is to be", func() bool { return w.leads() && w.isOn(stays, 1, 1, 2, 3) && w.areVoters(stays, 3) })
+		for _, id := range []uint64{gone.Group.ID, c.Group.ID} {
+			if _, there := back.log.Group(raft.GroupID(id)); there {
+				t.Errorf("group %d is still there", id)
+			}
+		}
+		if _, err := back.fs.Stat(back.e.streamDir(gone.Group.ID)); err == nil {
+			t.Error("the deleted stream is still there")
+		}
+		if back.e.consumer(stays, again) == nil {
+			t.Error("the new consumer is not there")
+		}
+	})
+}

@@ -47,6 +47,9 @@ const (
 	// reportEvery is how often a server reports although nothing has changed. That is how
 	// long it takes at the most until all know of it what was lost on its way.
 	reportEvery = 10 * time.Second
+	// reportAfter is how long after it sees somebody new a server reports: the other one may
+	// not have said yet what it listens to.
+	reportAfter = 500 * time.Millisecond
 	// maxReport bounds a report, in bytes; maxReports how many servers are listened to,
 	// which are more than any cluster has.
 	maxReport  = 4 << 10
@@ -105,12 +108,14 @@ func (r *roster) report() {
 // run reports when there is something new, and again and again, until the engine stops.
 func (r *roster) run() {
 	var seen []raft.NodeID
-	t := r.e.cfg.Clock.NewTimer(reportEvery)
+	// greet is whether the next report, by t, is for somebody new.
+	greet, t := false, r.e.cfg.Clock.NewTimer(reportEvery)
 	defer func() { t.Stop() }()
 	for {
 		now, _ := r.e.cfg.Neighbours.Seen()
 		if slices.ContainsFunc(now, func(n raft.NodeID) bool { return !slices.Contains(seen, n) }) {
-			r.ask()
+			t.Stop()
+			greet, t = true, r.e.cfg.Clock.NewTimer(reportAfter)
 		}
 		seen = now
 		r.mu.Lock()
@@ -123,8 +128,12 @@ func (r *roster) run() {
 		select {
 		case <-r.wake:
 		case <-t.C():
-			t = r.e.cfg.Clock.NewTimer(reportEvery)
-			r.report()
+			if greet {
+				r.ask()
+			} else {
+				r.report()
+			}
+			greet, t = false, r.e.cfg.Clock.NewTimer(reportEvery)
 		case <-r.e.ctx.Done():
 			return
 		}

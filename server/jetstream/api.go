@@ -54,6 +54,19 @@ var handlers = map[api.Op]func(context.Context, *request, api.Reply) *api.Error{
 	api.OpConsumerUnpin:         answer((*request).consumerUnpin),
 	api.OpConsumerReset:         answer((*request).consumerReset),
 	api.OpAccountPurge:          answer((*request).accountPurge),
+
+	api.OpStreamStepdown:          clustered((*request).streamStepdown),
+	api.OpStreamPeerRemove:        clustered((*request).peerRemove),
+	api.OpStreamPeerEvacuate:      clustered((*request).peerEvacuate),
+	api.OpStreamCancelMove:        clustered((*request).cancelMove),
+	api.OpConsumerStepdown:        clustered((*request).consumerStepdown),
+	api.OpConsumerPeerRemove:      clustered((*request).peerRemove),
+	api.OpConsumerPeerEvacuate:    clustered((*request).peerEvacuate),
+	api.OpMetaStepdown:            clustered((*request).metaStepdown),
+	api.OpServerRemove:            clustered((*request).serverRemove),
+	api.OpServerEvacuate:          clustered((*request).serverEvacuate),
+	api.OpAccountStreamMove:       clustered((*request).accountStreamMove),
+	api.OpAccountStreamCancelMove: clustered((*request).cancelMove),
 }
 
 // answer makes a handler of one that knows the type of its response.

@@ -279,6 +279,7 @@ func (e *Engine) Start() error {
 		if err := e.roster.start(); err != nil {
 			return err
 		}
+		e.jobs.run(e.tend)
 	}
 	settled := make(chan struct{})
 	e.report(settled)

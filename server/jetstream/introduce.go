@@ -74,6 +74,7 @@ func (e *Engine) newcomer(msg *account.Message) {
 		case err != nil || r.Err != nil: // it asks again
 		case r.Changed:
 			e.cfg.Logger.Noticef("JetStream: server %s may have streams and consumers", sv.Name)
+			e.placeMissing()
 		}
 	})
 }

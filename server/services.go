@@ -42,6 +42,13 @@ func (s *Server) endpoints() map[string]system.Endpoint {
 			}
 			return answer, err
 		}),
+		"RAFTZ": endpoint(func(o monitor.RaftzOptions, _ string) (any, error) {
+			answer, err := s.monitor.Raftz(o)
+			if errors.Is(err, monitor.ErrNoRaft) {
+				return monitor.Raftz{}, nil
+			}
+			return answer, err
+		}),
 		"EXPVARZ": func([]byte, string) (any, error) { return s.monitor.Expvarz(), nil },
 	}
 }

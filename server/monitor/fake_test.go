@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"testing"
@@ -62,6 +63,7 @@ type fakeJetStream struct {
 	overview JSOverview
 	accounts []JSAccount
 	streams  map[string][]JSStream
+	groups   map[string][]RaftView
 	// described counts the calls of Info and Usage.
 	described *int
 }
@@ -102,6 +104,15 @@ func (j *fakeJetStream) Account(name string) (JSAccount, bool) {
 func (j *fakeJetStream) Streams(account, _ string) iter.Seq[JSStream] {
 	j.mustRun()
 	return slices.Values(j.streams[account])
+}
+
+func (j *fakeJetStream) RaftGroups(account string) (string, iter.Seq[RaftView]) {
+	j.mustRun()
+	if j.overview.Meta == nil {
+		return "", nil
+	}
+	account = cmp.Or(account, "SYS")
+	return account, slices.Values(j.groups[account])
 }
 
 func (j *fakeJetStream) mustRun() {

@@ -31,6 +31,7 @@ func (m *Monitor) addEndpoints() {
 		{paths: []string{"/routez"}, title: "Routes", serve: m.serveRoutez},
 		{paths: []string{"/subsz", "/subscriptionsz"}, title: "Subscriptions", serve: m.serveSubsz},
 		{paths: []string{"/jsz"}, title: "JetStream", serve: m.serveJsz},
+		{paths: []string{"/raftz"}, serve: m.serveRaftz},
 		{paths: []string{"/healthz"}, title: "Health", serve: m.serveHealthz},
 		{paths: []string{"/expvarz", "/debug/vars"}, title: "Memory statistics", serve: m.serveExpvarz},
 		{paths: []string{"/stacksz"}, title: "Goroutines", serve: serveStacksz},

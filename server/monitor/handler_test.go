@@ -94,6 +94,7 @@ func TestHeaders(t *testing.T) {
 		{"/jsz?raft=x", 400, "text/plain; charset=utf-8", "", `Error decoding boolean for 'raft': strconv.ParseBool: parsing "x": invalid syntax`},
 		{"/healthz", 200, "application/json", "*", `{"status":"ok"}`},
 		{"/healthz?stream=S", 400, "application/json", "*", ""},
+		{"/raftz", 404, "text/plain; charset=utf-8", "", "No Raft nodes registered"},
 		{"/expvarz", 200, "application/json; charset=utf-8", "", ""},
 		{"/stacksz", 200, "text/plain; charset=utf-8", "", ""},
 		{"/connz?sort=foo", 400, "text/plain; charset=utf-8", "", "invalid sorting option: foo"},

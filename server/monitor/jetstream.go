@@ -35,6 +35,11 @@ type JetStream interface {
 	// their names. If a name is given that one alone is wanted, and to give more
 	// is only more work. No lock is held while it gives them.
 	Streams(account, name string) iter.Seq[JSStream]
+
+	// RaftGroups gives the raft groups of an account's streams and consumers of which this
+	// server has replicas, with the name of the account; those of the system account, which
+	// "" stands for, are what belongs to no other. It is nil if the server is alone.
+	RaftGroups(account string) (string, iter.Seq[RaftView])
 }
 
 // JSState tells how far JetStream has come with its start. Each state has what

@@ -97,7 +97,62 @@ func (j *fakeJetStream) inCluster(leading bool) *fakeJetStream {
 		Size:     3, Quorum: 2, Pending: 1, PendingRequests: 2, PendingInfos: 3,
 		Snapshot: JSMetaSnapshot{PendingEntries: 4, PendingSize: 5, LastTime: ago(time.Hour).In(time.FixedZone("east", 3600)), LastDuration: 7},
 	}
+	since := ago(time.Hour)
+	j.groups = map[string][]RaftView{
+		"SYS": {{Name: "_meta_", Describe: func() *RaftGroup {
+			*j.described++
+			return &RaftGroup{
+				ID: "P2", State: "FOLLOWER", Size: 3, Quorum: 2, Committed: 7, Applied: 6, CatchingUp: true, Leader: "P1", LeaderSince: &since,
+				EverLed: true, Term: 4, Vote: "P1", LastTerm: 3, LastIndex: 8, SystemAccount: true, TrafficAccount: "SYS",
+				Log: api.StreamState{Msgs: 5, FirstSeq: 4, LastSeq: 8}, Error: "broken",
+				Peers: map[string]RaftPeer{"P1": {Name: "n1", Known: true, Replicated: 8, LastSeen: "1s"}, "P3": {Name: "n3"}},
+			}
+		}}},
+		"A": {{Name: "S-1", Describe: j.group}, {Name: "C-1", Describe: j.group}},
+	}
 	return j
+}
+
+func (j *fakeJetStream) group() *RaftGroup {
+	*j.described++
+	return &RaftGroup{ID: "P1", State: "LEADER", Peers: map[string]RaftPeer{}}
+}
+
+// Which raft groups does raftz show, and does it describe no others?
+func TestRaftzSelection(t *testing.T) {
+	for _, test := range []struct {
+		opts      RaftzOptions
+		want      string
+		described int
+	}{
+		{RaftzOptions{}, "SYS/_meta_", 1},
+		{RaftzOptions{Account: "SYS"}, "SYS/_meta_", 1},
+		{RaftzOptions{Group: "S-1"}, "", 0},
+		{RaftzOptions{Account: "A"}, "A/C-1 A/S-1", 2},
+		{RaftzOptions{Account: "A", Group: "C-1"}, "A/C-1", 1},
+		{RaftzOptions{Account: "none"}, "", 0},
+	} {
+		j := newJetStream(t).inCluster(false)
+		got, err := j.monitor().Raftz(test.opts)
+		var shown []string
+		for account, groups := range got {
+			for name := range groups {
+				shown = append(shown, account+"/"+name)
+			}
+		}
+		slices.Sort(shown)
+		if s := strings.Join(shown, " "); err != nil || s != test.want || *j.described != test.described {
+			t.Errorf("%+v: %q, %v, %d described, want %q", test.opts, s, err, *j.described, test.want)
+		}
+	}
+	j := newJetStream(t)
+	if _, err := j.monitor().Raftz(RaftzOptions{}); !errors.Is(err, ErrNoRaft) {
+		t.Errorf("alone: %v", err)
+	}
+	j.state = JSDisabled
+	if _, err := j.monitor().Raftz(RaftzOptions{}); !errors.Is(err, ErrNoRaft) {
+		t.Errorf("not running: %v", err)
+	}
 }
 
 // TestGoldenJetStream pins the members of what is told of JetStream, as TestGolden
@@ -118,6 +173,9 @@ func TestGoldenJetStream(t *testing.T) {
 		{"jsz_streams", "/jsz?streams=1&acc=A", alone, 200},
 		{"jsz_consumers", "/jsz?consumers=1", alone, 200},
 		{"jsz_everything", "/jsz?acc=A&consumers=1&direct-consumers=1&config=1&raft=1", member, 200},
+		{"raftz", "/raftz", member, 200},
+		{"raftz_none", "/raftz?acc=A&group=X", member, 200},
+		{"raftz_alone", "/raftz", alone, 404},
 		{"jsz_not_leader", "/jsz?leader-only=1", member, 400},
 		{"varz_jetstream", "/varz", member, 200},
 		{"varz_jetstream_alone", "/varz", alone, 200},

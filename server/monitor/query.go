@@ -76,6 +76,12 @@ func JszQuery(values url.Values) (JszOptions, error) {
 	return opts, q.err
 }
 
+// RaftzQuery reads the options of raftz from a query string.
+func RaftzQuery(values url.Values) (RaftzOptions, error) {
+	q := query{values: values}
+	return RaftzOptions{Account: q.text("acc"), Group: q.text("group")}, q.err
+}
+
 // HealthzQuery reads the options of healthz from a query string. They are not
 // yet checked against each other.
 func HealthzQuery(values url.Values) (HealthzOptions, error) {

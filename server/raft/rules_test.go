@@ -287,7 +287,7 @@ func TestReplicaKnowsThatItIsBehind(t *testing.T) {
 		{Message{Type: MsgHeartbeat, From: 3, Term: 2, Commit: 2}, 2, 9},
 	} {
 		c.give(p, tc.m)
-		if st := p.Status(); st.Commit != tc.commit || st.Told != tc.told {
+		if st := p.Status(); st.Commit != tc.commit || st.Told != tc.told || st.Last != tc.commit || st.LastTerm != 1 {
 			t.Errorf("step %d: committed to %d, told of %d, want %d and %d", n, st.Commit, st.Told, tc.commit, tc.told)
 		}
 	}

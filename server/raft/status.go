@@ -9,8 +9,10 @@ type Status struct {
 	Leader PeerID
 	First  Index
 	Last   Index
-	Stable Index
-	Commit Index
+	// LastTerm is the term of the last entry, 0 if that is lost.
+	LastTerm Term
+	Stable   Index
+	Commit   Index
 	// Told is up to where leaders have said that all is committed. What is behind Commit has
 	// still to come.
 	Told       Index
@@ -46,6 +48,9 @@ func (r *Raft) Status() Status {
 		Commit: r.log.committed, Told: r.Told(), Applied: r.log.applied,
 		Conf: r.conf().Clone(), ConfIndex: r.confIndex(),
 		Quiescent: r.quiescent, Transferee: r.transferee, Fault: r.fault,
+	}
+	if t, err := r.log.lastTerm(); err == nil {
+		s.LastTerm = t
 	}
 	for _, p := range r.peers {
 		s.Peers = append(s.Peers, PeerStatus{

@@ -45,7 +45,8 @@ func threeServers(t *testing.T) *town {
 	return w
 }
 
-// group starts a group of some servers' replicas that does nothing, and returns the leader.
+// group starts a group of some servers' replicas that does nothing, and returns the leader, which is
+// the first one.
 func (w *town) group(id uint64, on ...raft.NodeID) *house {
 	w.t.Helper()
 	cfg := host.GroupConfig{ID: raft.GroupID(id), Contacts: on}
@@ -57,6 +58,15 @@ func (w *town) group(id uint64, on ...raft.NodeID) *house {
 		if _, err := w.houses[n].host.Create(cfg); err != nil {
 			w.t.Fatal(err)
 		}
+	}
+	time.Sleep(5 * time.Second)
+	leader := w.groupLeader(id)
+	if leader.node == on[0] {
+		return leader
+	}
+	g, _ := leader.host.Group(raft.GroupID(id))
+	if err := g.Transfer(on[0]); err != nil {
+		w.t.Fatal(err)
 	}
 	time.Sleep(5 * time.Second)
 	return w.groupLeader(id)
@@ -334,6 +344,52 @@ func TestMetaFigures(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if f := leader.e.Meta(); f.Leader != "" || f.Size != 3 || leader.e.MetaState() != MetaLeaderless {
 			t.Errorf("two are gone: %+v", f)
+		}
+	})
+}
+
+// Every server that has a replica tells of it, and whether it can be relied on.
+func TestReplicasAreShown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newCity(t, 3, nil)
+		defer w.close()
+		st := w.mustPlace(&api.StreamConfig{Name: "S", Subjects: []string{"s"}, Replicas: 3})
+		c := w.consumer(st, &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+		w.wait("leaders", func() bool { return w.host(st) != nil && w.server(st, c) != nil })
+		w.houses[1].store("s", "x")
+		time.Sleep(10 * time.Second)
+		leader, cleader := w.host(st), w.server(st, c)
+		look := func(h *house) (v StreamView, cv ConsumerView) {
+			for v = range h.e.Streams("A", "S") {
+				for cv = range v.Consumers {
+				}
+			}
+			return v, cv
+		}
+		for _, h := range w.all() {
+			v, cv := look(h)
+			if v.Name != "S" || v.Group != groupName(st, nil) || v.Leading != (h == leader) || v.Trouble != nil || cv.Name != "C" || cv.Group != groupName(st, c) || cv.Trouble != nil {
+				t.Errorf("server %d: %+v, %+v", h.node, v, cv)
+			}
+			if in := v.Info(); in.State.Msgs != 1 || in.Cluster.Leader != leader.e.cfg.Name || len(in.Cluster.Replicas) != 2 {
+				t.Errorf("server %d: %+v, %+v", h.node, in, in.Cluster)
+			}
+			if in := cv.Info(); in.Cluster.Leader != cleader.e.cfg.Name || in.Cluster.RaftGroup != groupName(st, c) {
+				t.Errorf("server %d: %+v, %+v", h.node, in, in.Cluster)
+			}
+			f := h.e.Figures()
+			if f.Streams != 1 || f.Consumers != 1 || f.Replicated != 2 || f.Messages != 1 || (f.StreamsLed == 1) != (h == leader) || (f.ConsumersLed == 1) != (h == cleader) {
+				t.Errorf("server %d: %+v", h.node, f)
+			}
+		}
+		for _, h := range w.all() {
+			if h != leader {
+				h.close()
+			}
+		}
+		time.Sleep(10 * time.Second)
+		if v, cv := look(leader); v.Trouble != errLeaderless || cv.Trouble != errLeaderless || v.Leading {
+			t.Errorf("alone: %+v, %+v", v, cv)
 		}
 	})
 }

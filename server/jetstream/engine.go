@@ -155,6 +155,7 @@ type Engine struct {
 	meta   *metaGroup
 	// founder makes the server part of its cluster's group of assets, nil if it is alone.
 	founder *founder
+	herald  *herald
 	// roster is how the other servers are, nil if there are none.
 	roster *roster
 
@@ -214,6 +215,7 @@ func New(cfg Config) (*Engine, error) {
 		rand:  rand.New(rand.NewPCG(cfg.Seed, 0x15)),
 		cache: file.NewCache(cacheBytes, 0), zones: time.LoadLocation, every: checkpointEvery,
 	}
+	e.herald = newHerald(e)
 	e.requests.atOnce, e.requests.limit = requestsAtOnce, cmp.Or(cfg.Queues.Requests, defaultRequests)
 	e.infos.atOnce, e.infos.limit = infosAtOnce, cmp.Or(cfg.Queues.Infos, e.requests.limit)
 	e.jobs.turns = make(chan struct{}, cmp.Or(cfg.Queues.ConcurrentIO, 4*runtime.GOMAXPROCS(0)))

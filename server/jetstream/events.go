@@ -13,6 +13,8 @@ import (
 func (e *Engine) HostEvent(ev host.Event) {
 	log := e.cfg.Logger
 	switch ev.Kind {
+	case host.EventLeader:
+		e.herald.leader(&ev)
 	case host.EventAdmitted:
 		if e.founder != nil && ev.Group == metaGroupID {
 			e.founder.isAdmitted()

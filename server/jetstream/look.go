@@ -61,7 +61,7 @@ func (e *Engine) Figures() (f Figures) {
 				continue
 			}
 			f.Consumers++
-			if c.info.Load() != nil {
+			if c.leading.Load() {
 				f.ConsumersLed++
 			}
 		}

@@ -258,6 +258,10 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 			m.e.cfg.Logger.Errorf("JetStream: entry %d about assets is skipped: %v", b.Index, err)
 			continue
 		}
+		gone := ""
+		if op.RemoveServer != nil {
+			gone = m.e.serverName(op.RemoveServer.Node)
+		}
 		m.mu.Lock()
 		r := m.state.Apply(op, b.Time)
 		live := m.live
@@ -269,6 +273,9 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 		}
 		if op.RemoveServer != nil && r.Changed {
 			m.guide.look()
+			if live && m.group.Leading() {
+				m.e.herald.removed(op.RemoveServer.Node, gone)
+			}
 		}
 		b.SetResult(n, r)
 	}

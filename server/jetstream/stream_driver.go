@@ -276,6 +276,9 @@ func (s *stream) carryOutLocked(quietly bool) (wake bool) {
 		if errors.Is(err, host.ErrOverloaded) {
 			why = api.ErrStreamTooManyRequests
 		}
+		if errors.Is(err, host.ErrFull) {
+			s.e.herald.outOfSpace(s)
+		}
 		s.ingest.Dropped(&p.ticket, why, &s.out)
 		p.recycle()
 	}
@@ -301,7 +304,7 @@ func (p *publication) settled(o host.Outcome) {
 			s.roomLocked(0)
 			s.ingest.Done(&p.ticket, got, s.e.now(), &s.out)
 		} else {
-			s.ingest.Dropped(&p.ticket, dropReason(&o), &s.out)
+			s.ingest.Dropped(&p.ticket, s.dropReason(&o), &s.out)
 		}
 		wake = s.carryOutLocked(false) && (!applied || len(s.abandoned) > 0)
 	}
@@ -316,8 +319,9 @@ func (p *publication) settled(o host.Outcome) {
 }
 
 // dropReason says why a publication came to nothing, nil if there is nothing to be said.
-func dropReason(o *host.Outcome) *api.Error {
+func (s *stream) dropReason(o *host.Outcome) *api.Error {
 	if o.Fate == host.Dropped && errors.Is(o.Err, host.ErrFull) {
+		s.e.herald.outOfSpace(s)
 		return api.ErrInsufficientResources
 	}
 	return nil

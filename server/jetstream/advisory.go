@@ -6,7 +6,6 @@ import (
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	consumercore "github.com/nats-lite/nats-lite/server/jetstream/consumer"
-	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
 )
 
@@ -41,7 +40,7 @@ func (r *request) audit(response []byte) {
 // client describes who has asked, as advisories do; nil if that was the server.
 func (r *request) client() json.RawMessage {
 	if r.from == nil || r.tenant.e.cfg.Client == nil {
-		return nil
+		return r.told
 	}
 	return r.tenant.e.cfg.Client(r.from)
 }
@@ -64,19 +63,19 @@ var streamActions = map[string]string{
 	api.ActionEventCreate: api.EventStreamCreated, api.ActionEventModify: api.EventStreamUpdated, api.ActionEventDelete: api.EventStreamDeleted,
 }
 
-func (t *tenant) streamAdvisory(st *meta.Stream, action string) {
-	t.advise(api.EventSubject(streamActions[action], st.Name(), ""), &api.StreamActionEvent{
-		Event: t.e.event(api.TypeStreamAction), Stream: st.Name(), Action: action, Domain: t.e.cfg.Domain,
+func (t *tenant) streamAdvisory(stream, action string) {
+	t.advise(api.EventSubject(streamActions[action], stream, ""), &api.StreamActionEvent{
+		Event: t.e.event(api.TypeStreamAction), Stream: stream, Action: action, Domain: t.e.cfg.Domain,
 	})
 }
 
-func (t *tenant) consumerAdvisory(st *meta.Stream, c *meta.Consumer, action string) {
+func (t *tenant) consumerAdvisory(stream, consumer, action string) {
 	subject := api.EventConsumerCreated
 	if action == api.ActionEventDelete {
 		subject = api.EventConsumerDeleted
 	}
-	t.advise(api.EventSubject(subject, st.Name(), c.Name()), &api.ConsumerActionEvent{
-		Event: t.e.event(api.TypeConsumerAction), Stream: st.Name(), Consumer: c.Name(), Action: action, Domain: t.e.cfg.Domain,
+	t.advise(api.EventSubject(subject, stream, consumer), &api.ConsumerActionEvent{
+		Event: t.e.event(api.TypeConsumerAction), Stream: stream, Consumer: consumer, Action: action, Domain: t.e.cfg.Domain,
 	})
 }
 

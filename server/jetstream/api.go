@@ -10,19 +10,29 @@ import (
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
-	"github.com/nats-lite/nats-lite/server/proto"
+	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
 )
 
 // request is a request of a client, while it is answered.
 type request struct {
 	api.Call
 	tenant *tenant
-	// from is who asks, nil for the server itself.
+	// from is who asks, nil for the server itself, or if another server has passed the request
+	// on: then told says who that was, as far as anybody wants to know.
 	from    *account.Target
+	told    json.RawMessage
 	subject string
 	reply   string
 	header  []byte
 	body    []byte
+	// passed counts how often it was passed on. Then left is how long the client waits, and
+	// index how far the copy of the assignments was that it was passed on by.
+	passed int
+	left   time.Duration
+	index  raft.Index
+	// made is set when the group of assets has done what it has to do.
+	made *made
 	// headers are names and values of the response's header.
 	headers []string
 	// then is done when the response has left.
@@ -74,49 +84,54 @@ func answer[R api.Reply](f func(*request, context.Context, R) *api.Error) func(c
 	return func(ctx context.Context, r *request, reply api.Reply) *api.Error { return f(r, ctx, reply.(R)) }
 }
 
-// apiPatterns are what to subscribe to for the requests that have a handler, and for
-// those that only a cluster can answer: for those of operators, or of everybody else.
-func apiPatterns(system bool) (patterns []string) {
-	for o := range api.Op(api.Ops) {
-		if o.IsSystem() != system || o == api.OpConsumerNext || o == api.OpDirectGet || o == api.OpConsumerReset {
-			continue
-		}
-		patterns = append(patterns, o.Patterns()...)
-	}
-	return patterns
+// finishers answer requests that the group of assets has done something about, where the
+// asset leads. Each fills in the response.
+var finishers = map[api.Op]func(context.Context, *request, api.Reply) *api.Error{
+	api.OpStreamCreate:          answer((*request).streamCreated),
+	api.OpStreamUpdate:          answer((*request).streamUpdated),
+	api.OpConsumerCreate:        answer((*request).consumerMade),
+	api.OpConsumerDurableCreate: answer((*request).consumerMade),
 }
 
 // requestTimeout is how long a request may wait for an asset.
 const requestTimeout = 10 * time.Second
 
-// serve answers the request.
-func (r *request) serve(ctx context.Context) {
+// serve implements task: it answers the request, or passes it on to who can.
+func (r *request) serve() {
 	t := r.tenant
 	t.inflight.Add(1)
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	wait := requestTimeout
+	if r.passed > 0 {
+		wait = min(wait, r.left)
+	}
+	ctx, cancel := context.WithTimeout(t.e.ctx, wait)
 	defer cancel()
 	reply := r.Op.NewReply()
-	err := api.CheckLevel(proto.HeaderValue(r.header, api.HeaderRequiredLevel))
-	if handle := handlers[r.Op]; err == nil && handle == nil {
-		err = api.ErrClusterRequired
-	} else if err == nil {
-		select {
-		case <-t.e.meta.ready:
-			err = handle(ctx, r, reply)
-		case <-ctx.Done():
-			err = api.ErrClusterNotAvail
-		}
+	mine, err := r.settle(ctx, reply)
+	if r.passed == 0 {
+		t.requests.Add(1)
 	}
-	if t.requests.Add(1); err != nil {
+	if mine && err != nil {
 		t.failures.Add(1)
 		reply = r.Op.Fail(err)
 	}
 	// Whoever has the answer may ask at once.
 	t.inflight.Add(-1)
+	if !mine {
+		return
+	}
 	r.respond(reply)
 	if r.then != nil {
 		r.then()
 	}
+}
+
+// drop implements task.
+func (r *request) drop() {
+	if r.passed == 0 {
+		r.tenant.requests.Add(1)
+	}
+	r.tenant.failures.Add(1)
 }
 
 // respond sends a response, and tells those who watch the requests of the account.
@@ -126,6 +141,7 @@ func (r *request) respond(reply api.Reply) {
 		r.tenant.e.cfg.Logger.Errorf("JetStream: encoding a response to %v: %v", r.Op, err)
 		return
 	}
+	r.awaitListener()
 	r.tenant.account.Publish(account.NewMessage(r.reply, b, r.headers...))
 	if r.Op != api.OpStreamMsgGet || reply.Head().Error != nil {
 		r.audit(b)
@@ -140,23 +156,10 @@ func wrap(err error) *api.Error {
 	if apiErr, ok := errors.AsType[*api.Error](err); ok {
 		return apiErr
 	}
-	return api.ErrInsufficientResources
-}
-
-func (r *request) accountInfo(_ context.Context, out *api.AccountInfoResponse) *api.Error {
-	t := r.tenant
-	u := t.e.meta.usage(t.account.Name())
-	out.AccountStats = &api.AccountStats{
-		AccountUsage: api.AccountUsage{
-			Memory: uint64(t.usage.of(api.MemoryStorage)), Storage: uint64(t.usage.of(api.FileStorage)), ReservedMemory: uint64(u.ReservedMemory), ReservedStorage: uint64(u.ReservedFile),
-			Streams: u.Streams, Consumers: u.Consumers, Limits: *t.limits.Load(),
-		},
-		Domain: t.e.cfg.Domain,
-		API: api.Stats{
-			Level: api.Level, Total: t.requests.Load(), Errors: t.failures.Load(), Inflight: uint64(max(t.inflight.Load()-1, 0)),
-		},
+	if errors.Is(err, host.ErrNotLeader) || errors.Is(err, host.ErrReplaced) || errors.Is(err, host.ErrLeadershipLost) {
+		return api.ErrClusterNotAvail
 	}
-	return nil
+	return api.ErrInsufficientResources
 }
 
 // accountPurge has all streams of an account deleted, whatever there is of it.

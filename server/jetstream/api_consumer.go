@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	consumercore "github.com/nats-lite/nats-lite/server/jetstream/consumer"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/relay"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 	"github.com/nats-lite/nats-lite/server/proto"
 )
@@ -84,7 +84,8 @@ func (c *consumer) ask(ctx context.Context, f func(*worker, *consumercore.Engine
 	}
 }
 
-func (r *request) consumerCreate(ctx context.Context, out *api.ConsumerInfoResponse) *api.Error {
+// consumerCreate has a consumer assigned, or another configuration to one that there is.
+func (r *request) consumerCreate(ctx context.Context, _ *api.ConsumerInfoResponse) *api.Error {
 	var q api.CreateConsumerRequest
 	err := r.decode(&q)
 	if err == nil {
@@ -95,9 +96,9 @@ func (r *request) consumerCreate(ctx context.Context, out *api.ConsumerInfoRespo
 	}
 	e := r.tenant.e
 	for {
-		st, _, err := r.streamOf()
-		if err != nil {
-			return err
+		st := e.assigned(r.tenant.account.Name(), r.Stream)
+		if st == nil {
+			return api.ErrStreamNotFound
 		}
 		if err := r.checkIdentity(st, &q.Config); err != nil {
 			return err
@@ -134,25 +135,40 @@ func (r *request) consumerCreate(ctx context.Context, out *api.ConsumerInfoRespo
 		case res.Err != nil:
 			return res.Err
 		}
-		c := e.consumer(res.Stream, res.Consumer)
-		if c == nil {
+		if res.Consumer == nil {
 			return api.ErrConsumerNotFound // deleted at once
 		}
-		if err := c.serves(ctx); err != nil {
-			return err
-		}
-		if old != nil && res.Changed {
-			// The driver was told by the group of assets; it is in force behind that.
-			if err := c.ask(ctx, func(*worker, *consumercore.Engine) *api.Error { return nil }); err != nil {
-				return err
-			}
-		}
-		out.ConsumerInfo = c.shown()
-		if old == nil && res.Changed {
-			r.tenant.consumerAdvisory(res.Stream, res.Consumer, api.ActionEventCreate)
-		}
-		return nil
+		return r.has(res.Stream, res.Consumer, relay.Made{Created: old == nil && res.Changed, Updated: old != nil && res.Changed})
 	}
+}
+
+// consumerMade is the second half of consumerCreate.
+func (r *request) consumerMade(ctx context.Context, out *api.ConsumerInfoResponse) *api.Error {
+	r.Consumer = r.made.Consumer
+	c, err := r.consumerOf()
+	switch {
+	case err != nil:
+		return err
+	case c.id != r.made.group:
+		return api.ErrConsumerNotFound // there is another one by now
+	}
+	if err := r.checkIdentity(c.stream.assigned.Load(), c.assigned.Load().Config); err != nil {
+		return err
+	}
+	if r.made.Updated {
+		// The driver was told by the group of assets; it is in force behind that.
+		err = c.ask(ctx, func(*worker, *consumercore.Engine) *api.Error { return nil })
+	} else {
+		err = c.serves(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	out.ConsumerInfo = c.shown()
+	if r.made.Created {
+		r.tenant.consumerAdvisory(r.Stream, r.Consumer, api.ActionEventCreate)
+	}
+	return nil
 }
 
 // forCopier makes of the consumer that somebody wants who copies the stream what the
@@ -233,9 +249,9 @@ func (e *Engine) maxConsumers(t *tenant, st *meta.Stream) int {
 
 // consumers returns those of the request's stream that are to be shown.
 func (r *request) consumers() (list []*meta.Consumer, _ *meta.Stream, _ *api.Error) {
-	st, _, err := r.streamOf()
-	if err != nil {
-		return nil, nil, err
+	st := r.tenant.e.assigned(r.tenant.account.Name(), r.Stream)
+	if st == nil {
+		return nil, nil, api.ErrStreamNotFound
 	}
 	return r.tenant.e.consumersOf(st), st, nil
 }
@@ -265,32 +281,6 @@ func (r *request) consumerNames(_ context.Context, out *api.ConsumerNamesRespons
 	out.Page, from, to = api.Turn(len(list), q.Offset, api.NamesPage)
 	for _, c := range list[from:to] {
 		out.Consumers = append(out.Consumers, c.Name())
-	}
-	return nil
-}
-
-func (r *request) consumerList(ctx context.Context, out *api.ConsumerListResponse) *api.Error {
-	var q api.ConsumersRequest
-	if err := r.decode(&q); err != nil {
-		return err
-	}
-	list, st, err := r.consumers()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
-	defer cancel()
-	var from, to int
-	out.Page, from, to = api.Turn(len(list), q.Offset, api.ListPage)
-	for _, assigned := range list[from:to] {
-		c := r.tenant.e.consumer(st, assigned)
-		switch {
-		case c == nil:
-		case c.serves(ctx) != nil:
-			out.Missing = append(out.Missing, assigned.Name())
-		default:
-			out.Consumers = append(out.Consumers, c.describe())
-		}
 	}
 	return nil
 }
@@ -347,7 +337,7 @@ func (r *request) consumerDelete(ctx context.Context, out *api.SuccessResponse) 
 	case res.Err != nil:
 		return res.Err
 	}
-	r.tenant.consumerAdvisory(res.Stream, res.Consumer, api.ActionEventDelete)
+	r.tenant.consumerAdvisory(r.Stream, r.Consumer, api.ActionEventDelete)
 	out.Success = true
 	return nil
 }

@@ -7,8 +7,10 @@ import (
 
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/relay"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 	streamcore "github.com/nats-lite/nats-lite/server/jetstream/stream"
+	"github.com/nats-lite/nats-lite/server/raft"
 )
 
 // streamOf returns the stream that the request is about.
@@ -48,7 +50,8 @@ func (e *Engine) streamLimits() api.StreamLimits {
 	return api.StreamLimits{MaxDuplicateWindow: e.limits.Load().DuplicateWindow, Clustered: e.founder != nil}
 }
 
-func (r *request) streamCreate(ctx context.Context, out *api.StreamCreateResponse) *api.Error {
+// streamCreate has a stream assigned.
+func (r *request) streamCreate(ctx context.Context, _ *api.StreamCreateResponse) *api.Error {
 	var q api.StreamConfigRequest
 	if err := r.decode(&q); err != nil {
 		return err
@@ -76,21 +79,50 @@ func (r *request) streamCreate(ctx context.Context, out *api.StreamCreateRespons
 	case res.Err != nil:
 		return res.Err
 	}
-	s := e.stream(res.Stream.Group.ID)
-	if s == nil {
+	return r.has(res.Stream, nil, relay.Made{Created: res.Changed})
+}
+
+// has takes note that the group of assets has what is asked for.
+func (r *request) has(st *meta.Stream, c *meta.Consumer, m relay.Made) *api.Error {
+	switch {
+	case st == nil:
 		return api.ErrStreamNotFound // deleted at once
-	}
-	if err := s.leads(ctx); err != nil {
-		return err
-	}
-	out.StreamInfo, out.DidCreate = s.info(), res.Changed
-	if res.Changed {
-		r.tenant.streamAdvisory(res.Stream, api.ActionEventCreate)
+	case c != nil:
+		m.Consumer = c.Name()
+		r.made = &made{m, raft.GroupID(c.Group.ID)}
+	default:
+		r.made = &made{m, raft.GroupID(st.Group.ID)}
 	}
 	return nil
 }
 
-func (r *request) streamUpdate(ctx context.Context, out *api.StreamUpdateResponse) *api.Error {
+// streamMade returns the stream that was created or changed, once it leads.
+func (r *request) streamMade(ctx context.Context) (*stream, *api.Error) {
+	_, s, err := r.streamOf()
+	switch {
+	case err != nil:
+		return nil, err
+	case s.id != r.made.group:
+		return nil, api.ErrStreamNotFound // there is another one by now
+	}
+	return s, s.leads(ctx)
+}
+
+// streamCreated is the second half of streamCreate.
+func (r *request) streamCreated(ctx context.Context, out *api.StreamCreateResponse) *api.Error {
+	s, err := r.streamMade(ctx)
+	if err != nil {
+		return err
+	}
+	out.StreamInfo, out.DidCreate = s.info(), r.made.Created
+	if r.made.Created {
+		r.tenant.streamAdvisory(r.Stream, api.ActionEventCreate)
+	}
+	return nil
+}
+
+// streamUpdate has another configuration assigned to a stream.
+func (r *request) streamUpdate(ctx context.Context, _ *api.StreamUpdateResponse) *api.Error {
 	var q api.StreamConfigRequest
 	if err := r.decode(&q); err != nil {
 		return err
@@ -100,12 +132,12 @@ func (r *request) streamUpdate(ctx context.Context, out *api.StreamUpdateRespons
 	}
 	e := r.tenant.e
 	for {
-		st, s, err := r.streamOf()
-		if err != nil {
-			return err
+		st := e.assigned(r.tenant.account.Name(), r.Stream)
+		if st == nil {
+			return api.ErrStreamNotFound
 		}
-		if err := s.leads(ctx); err != nil {
-			return err
+		if s := e.stream(st.Group.ID); s != nil && isClosed(s.opened) && s.err != nil {
+			return api.ErrStreamOffline
 		}
 		cfg, err := api.CheckStreamUpdate(st.Config, &q.StreamConfig, e.streamLimits(), q.Pedantic)
 		if err == nil {
@@ -125,15 +157,24 @@ func (r *request) streamUpdate(ctx context.Context, out *api.StreamUpdateRespons
 		case res.Stale:
 			continue
 		}
-		if err := s.configured(ctx); err != nil {
-			return err
-		}
-		out.StreamInfo = s.info()
-		if res.Changed {
-			r.tenant.streamAdvisory(res.Stream, api.ActionEventModify)
-		}
-		return nil
+		return r.has(res.Stream, nil, relay.Made{Updated: res.Changed})
 	}
+}
+
+// streamUpdated is the second half of streamUpdate.
+func (r *request) streamUpdated(ctx context.Context, out *api.StreamUpdateResponse) *api.Error {
+	s, err := r.streamMade(ctx)
+	if err == nil {
+		err = s.configured(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	out.StreamInfo = s.info()
+	if r.made.Updated {
+		r.tenant.streamAdvisory(r.Stream, api.ActionEventModify)
+	}
+	return nil
 }
 
 func (r *request) streamNames(_ context.Context, out *api.StreamNamesResponse) *api.Error {
@@ -160,32 +201,6 @@ func (r *request) selected(q *api.StreamsRequest) (list []*meta.Stream) {
 		}
 	})
 	return list
-}
-
-func (r *request) streamList(ctx context.Context, out *api.StreamListResponse) *api.Error {
-	var q api.StreamsRequest
-	if err := r.decode(&q); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
-	defer cancel()
-	list := r.selected(&q)
-	var from, to int
-	out.Page, from, to = api.Turn(len(list), q.Offset, api.ListPage)
-	for _, st := range list[from:to] {
-		s := r.tenant.e.stream(st.Group.ID)
-		switch {
-		case s == nil:
-		case s.leads(ctx) != nil:
-			out.Missing = append(out.Missing, st.Name())
-		default:
-			out.Streams = append(out.Streams, s.listed())
-		}
-	}
-	if from == to {
-		out.Total = 0
-	}
-	return nil
 }
 
 func (r *request) streamInfo(ctx context.Context, out *api.StreamInfoResponse) *api.Error {
@@ -253,7 +268,7 @@ func (r *request) streamDelete(ctx context.Context, out *api.SuccessResponse) *a
 	case res.Err != nil:
 		return res.Err
 	}
-	r.tenant.streamAdvisory(res.Stream, api.ActionEventDelete)
+	r.tenant.streamAdvisory(r.Stream, api.ActionEventDelete)
 	out.Success = true
 	return nil
 }

@@ -115,7 +115,7 @@ func assignedTo(t *testing.T, nodes []uint32, then ...uint32) (*meta.State, *met
 }
 
 // names are those of peers, with a star if they are current and a cross if they are offline.
-func names(list []*api.PeerInfo) string {
+func peerNames(list []*api.PeerInfo) string {
 	var out []string
 	for _, p := range list {
 		name := p.Name
@@ -157,7 +157,7 @@ func TestClusterInfo(t *testing.T) {
 			if got.Name != "C" || got.Leader != "S1" || got.RaftGroup != "S-00000010" || got.LeaderSince == nil || got.TrafficAccount != "$SYS" {
 				t.Errorf("server %d: %+v", n, got)
 			}
-			if got := names(got.Replicas); got != want {
+			if got := peerNames(got.Replicas); got != want {
 				t.Errorf("to server %d they are %s, want %s", n, got, want)
 			}
 			if got.Replicas[0].Peer != "00000002" || got.Desired != nil {
@@ -177,11 +177,11 @@ func TestClusterInfo(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		got := leader.e.clusterInfo(st, nil)
-		if names(got.Replicas) != "S2* S3!" || got.Replicas[1].Lag != 10 || got.Replicas[1].Active < 9*time.Second {
-			t.Errorf("cut off: %s, %+v", names(got.Replicas), got.Replicas[1])
+		if peerNames(got.Replicas) != "S2* S3!" || got.Replicas[1].Lag != 10 || got.Replicas[1].Active < 9*time.Second {
+			t.Errorf("cut off: %s, %+v", peerNames(got.Replicas), got.Replicas[1])
 		}
-		if far := w.houses[3].e.clusterInfo(st, nil); far.Leader != "" || names(far.Replicas) != "S1! S2! S3" {
-			t.Errorf("who is cut off: %+v, %s", far, names(far.Replicas))
+		if far := w.houses[3].e.clusterInfo(st, nil); far.Leader != "" || peerNames(far.Replicas) != "S1! S2! S3" {
+			t.Errorf("who is cut off: %+v, %s", far, peerNames(far.Replicas))
 		}
 		if err := w.houses[3].e.groupAilment(&st.Group); err != errLeaderless {
 			t.Errorf("its ailment is %v", err)
@@ -189,8 +189,8 @@ func TestClusterInfo(t *testing.T) {
 		w.cut(1, 3, false)
 		w.cut(2, 3, false)
 		time.Sleep(10 * time.Second)
-		if got := leader.e.clusterInfo(st, nil); names(got.Replicas) != "S2* S3*" {
-			t.Errorf("back: %s", names(got.Replicas))
+		if got := leader.e.clusterInfo(st, nil); peerNames(got.Replicas) != "S2* S3*" {
+			t.Errorf("back: %s", peerNames(got.Replicas))
 		}
 		if err := w.houses[3].e.groupAilment(&st.Group); err != nil {
 			t.Errorf("its ailment is %v", err)
@@ -209,8 +209,8 @@ func TestClusterInfoOfOneReplica(t *testing.T) {
 		if got.Leader != "S2" || got.Replicas != nil || got.RaftGroup != api.ConsumerGroupName(c.Group.ID) {
 			t.Errorf("%+v", got)
 		}
-		if got := w.houses[1].e.clusterInfo(st, c); got.Leader != "" || names(got.Replicas) != "S2" {
-			t.Errorf("elsewhere: %+v, %s", got, names(got.Replicas))
+		if got := w.houses[1].e.clusterInfo(st, c); got.Leader != "" || peerNames(got.Replicas) != "S2" {
+			t.Errorf("elsewhere: %+v, %s", got, peerNames(got.Replicas))
 		}
 	})
 }
@@ -237,8 +237,8 @@ func TestDesiredServers(t *testing.T) {
 			}
 		}
 		want(api.DesiredUnavailable, "waiting for S2")
-		if got := leader.e.clusterInfo(st, nil); names(got.Replicas) != "S2 S3" {
-			t.Errorf("replicas %s", names(got.Replicas))
+		if got := leader.e.clusterInfo(st, nil); peerNames(got.Replicas) != "S2 S3" {
+			t.Errorf("replicas %s", peerNames(got.Replicas))
 		}
 		g, _ := leader.host.Group(raft.GroupID(st.Group.ID))
 		add := func(kind raft.ChangeType) {
@@ -331,13 +331,13 @@ func TestMetaFigures(t *testing.T) {
 			if h == leader {
 				want = strings.TrimSpace(strings.Replace("S1* S2* S3* ", leader.e.cfg.Name+"* ", "", 1))
 			}
-			if got := names(f.Replicas); got != want {
+			if got := peerNames(f.Replicas); got != want {
 				t.Errorf("server %d: replicas %q, want %q", h.node, got, want)
 			}
 		}
 		w.houses[leader.node%3+1].close()
 		time.Sleep(10 * time.Second)
-		if got := names(leader.e.Meta().Replicas); strings.Count(got, "!") != 1 || strings.Count(got, "*") != 1 {
+		if got := peerNames(leader.e.Meta().Replicas); strings.Count(got, "!") != 1 || strings.Count(got, "*") != 1 {
 			t.Errorf("one is gone: %s", got)
 		}
 		w.houses[(leader.node+1)%3+1].close()

@@ -270,6 +270,7 @@ const fullBytes = 1 << 20
 
 // LeaderChanged implements host.StateMachine.
 func (c *consumer) LeaderChanged(l host.Leadership) {
+	c.e.office.lead(c.id, l.Leading)
 	// Who finds it leading may propose.
 	<-c.joined
 	if c.leading.Swap(l.Leading) != l.Leading {

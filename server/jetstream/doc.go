@@ -28,6 +28,14 @@
 // nothing does. Publishers, clients' requests and the machine put what they have
 // into its inbox, and never wait for it.
 //
+// # Who answers
+//
+// Of several servers one takes a request, its front, and passes it on to who can answer: who leads
+// the group of assets, a stream or a consumer. Leaders are found by interest: who leads a group listens
+// for it in the system account, and nobody else (office). What creates or changes an asset has two
+// halves: the leader of the assets decides, and the leader of the asset answers. One server alone
+// does all of that itself.
+//
 // # Backups
 //
 // A backup is a snapshot of the store and the states of the consumers, sent as fast as

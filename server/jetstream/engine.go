@@ -158,6 +158,8 @@ type Engine struct {
 	herald  *herald
 	// roster is how the other servers are, nil if there are none.
 	roster *roster
+	// office is where it hears what is for the groups that it leads, nil if it is alone.
+	office *office
 
 	mu sync.RWMutex
 	// accounts are those that may use JetStream, by name.
@@ -170,8 +172,9 @@ type Engine struct {
 	rand    *rand.Rand
 	closed  bool
 	usage   usage // of all accounts
-	// requests are those of the API, infos those that only ask for information.
-	requests, infos requestQueue
+	// requests are those of the API, infos those that only ask for information, questions those
+	// of other servers, which wait for nobody who may wait for this one.
+	requests, infos, questions requestQueue
 	// atomicBatches and fastBatches bound those of all streams.
 	atomicBatches, fastBatches quota
 	// metaKeys and storeKeys are those of the Ring, nil without one.
@@ -218,6 +221,7 @@ func New(cfg Config) (*Engine, error) {
 	e.herald = newHerald(e)
 	e.requests.atOnce, e.requests.limit = requestsAtOnce, cmp.Or(cfg.Queues.Requests, defaultRequests)
 	e.infos.atOnce, e.infos.limit = infosAtOnce, cmp.Or(cfg.Queues.Infos, e.requests.limit)
+	e.questions.atOnce, e.questions.limit = infosAtOnce, e.infos.limit
 	e.jobs.turns = make(chan struct{}, cmp.Or(cfg.Queues.ConcurrentIO, 4*runtime.GOMAXPROCS(0)))
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	for _, dir := range []string{cfg.Dir, e.path(streamsName)} {
@@ -250,7 +254,9 @@ func New(cfg Config) (*Engine, error) {
 			return nil, err
 		}
 		e.roster = newRoster(e)
+		e.office = newOffice(e)
 	}
+	e.meta.tide.rise(e.meta.at.Base.Index)
 	e.logGone = cfg.Log.Created() && e.meta.at.Base.Index > 0
 	return e, nil
 }
@@ -267,6 +273,9 @@ func (e *Engine) Start() error {
 	e.stage.start(runtime.GOMAXPROCS(0))
 	start := e.meta.start
 	if e.founder != nil {
+		if err := e.office.start(); err != nil {
+			return err
+		}
 		start = e.founder.start
 	}
 	if err := start(); err != nil {
@@ -315,6 +324,7 @@ func (e *Engine) Stop() {
 	if e.system != nil {
 		e.system.close()
 	}
+	e.office.close()
 	// Who waits for something gives up, and no asset comes or goes from here on.
 	e.cancel()
 	if e.founder != nil {
@@ -331,6 +341,7 @@ func (e *Engine) Stop() {
 	e.stage.stop()
 	e.requests.finish()
 	e.infos.finish()
+	e.questions.finish()
 }
 
 // cacheBytes bounds the parts of stream files in memory.
@@ -348,7 +359,7 @@ func (e *Engine) deleteIdle(c *consumer) {
 		case err != nil:
 			c.complain("deleting it, for nobody uses it", err)
 		case res.Changed:
-			c.stream.tenant.consumerAdvisory(st, assigned, api.ActionEventDelete)
+			c.stream.tenant.consumerAdvisory(st.Name(), assigned.Name(), api.ActionEventDelete)
 		}
 	})
 }

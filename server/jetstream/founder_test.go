@@ -70,6 +70,7 @@ func (w *town) open(node raft.NodeID, disk *vfs.Mem, options ...rigOption) *hous
 		})
 		hc.Node, hc.Transport, hc.Seed = node, h.net, uint64(life)<<8|uint64(node)
 		c.Node, c.Name, c.System, c.Neighbours, c.Cluster = node, fmt.Sprintf("S%d", node), h.system, h, "C"
+		c.ServerID = fmt.Sprintf("ID%d-%d", node, life)
 		// Nobody leads all groups: what a server does with assets comes later.
 		r.tolerant = true
 	}}, options...)

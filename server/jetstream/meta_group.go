@@ -11,12 +11,10 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/account"
-	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/jetstream/reconcile"
 	"github.com/nats-lite/nats-lite/server/raft"
@@ -40,6 +38,8 @@ type metaGroup struct {
 	unkept unkept
 	// catching is set while it is found out how far that was.
 	catching atomic.Bool
+	// tide is how far it has applied.
+	tide tide
 
 	// The rest belongs to the apply stage. By newcomers the leader listens to servers that
 	// introduce themselves. since counts the ops behind the checkpoint, skipped those that
@@ -280,6 +280,7 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 		b.SetResult(n, r)
 	}
 	m.passed(b)
+	m.tide.rise(b.Index)
 	if m.since >= m.e.every.metaOps {
 		m.checkpoint()
 	}
@@ -290,6 +291,7 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 func (m *metaGroup) LeaderChanged(l host.Leadership) {
 	<-m.joined
 	m.e.listenToNewcomers(l.Leading)
+	m.e.office.lead(metaGroupID, l.Leading)
 	if l.Leading {
 		m.guide.look()
 		m.e.roster.ask()
@@ -352,38 +354,6 @@ func (m *metaGroup) goal(status *raft.Status) (g reconcile.Goal, ok bool) {
 func (m *metaGroup) endRemoval(ctx context.Context, node uint64) error {
 	_, err := m.propose(ctx, &meta.Op{EndRemoval: &meta.EndRemoval{Node: uint32(node)}})
 	return err
-}
-
-// proposeTimeout is how long a request waits for what it has proposed.
-const proposeTimeout = 10 * time.Second
-
-// propose has an op carried out, and returns what came of it.
-func (m *metaGroup) propose(ctx context.Context, op *meta.Op) (meta.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
-	defer cancel()
-	select {
-	case <-m.joined:
-	case <-ctx.Done():
-		return meta.Result{}, api.ErrClusterNotAvail
-	}
-	if m.group == nil {
-		return meta.Result{}, host.ErrHalted
-	}
-	got := make(chan host.Outcome, 1)
-	err := m.group.Propose(host.Proposal{
-		Data: op.Append(nil), Done: func(o host.Outcome) { got <- o },
-		Frees: op.DeleteStream != nil || op.DeleteConsumer != nil || op.EndRestore != nil && !op.EndRestore.Complete,
-	})
-	if err != nil {
-		return meta.Result{}, err
-	}
-	select {
-	case o := <-got:
-		r, _ := o.Result.(meta.Result)
-		return r, failure(&o)
-	case <-ctx.Done():
-		return meta.Result{}, api.ErrClusterNotAvail
-	}
 }
 
 // stream returns what is assigned to a name, or nil.

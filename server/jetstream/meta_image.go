@@ -79,6 +79,7 @@ func (m *metaGroup) Restore(at host.Position, im host.Image) error {
 	m.mu.Unlock()
 	m.at, m.since = next.position(), 0
 	m.kept = at.Base.Index
+	m.tide.rise(at.Base.Index)
 	if live {
 		m.e.arrangeAll(state)
 	}

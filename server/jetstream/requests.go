@@ -8,6 +8,14 @@ import (
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 )
 
+// task is what is worked on: a request, or a question of another server.
+type task interface {
+	// serve does it.
+	serve()
+	// drop is called instead if too many wait.
+	drop()
+}
+
 // requestQueue has requests worked on, in the order in which they came but several at
 // a time.
 type requestQueue struct {
@@ -15,7 +23,7 @@ type requestQueue struct {
 	atOnce, limit int
 
 	mu      sync.Mutex
-	waiting []*request
+	waiting []task
 	working int
 	// finished is set when no more are taken.
 	finished bool
@@ -57,7 +65,7 @@ func (q *requestQueue) length() int {
 // add has a request worked on. If too many wait, all that wait are dropped with it and
 // returned: their clients are likely to have given up, and those that have not are
 // better served by what they ask next than by the end of a long queue.
-func (q *requestQueue) add(r *request) (dropped []*request) {
+func (q *requestQueue) add(r task) (dropped []task) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -75,9 +83,9 @@ func (q *requestQueue) add(r *request) (dropped []*request) {
 }
 
 // work answers a request, and then others as long as some wait.
-func (q *requestQueue) work(r *request) {
+func (q *requestQueue) work(r task) {
 	for r != nil {
-		r.serve(r.tenant.e.ctx)
+		r.serve()
 		q.mu.Lock()
 		r = nil
 		if len(q.waiting) > 0 {
@@ -97,20 +105,29 @@ func (t *tenant) request(m *account.Message) {
 	if !ok || len(m.Reply) == 0 {
 		return
 	}
-	q, e := &t.e.requests, t.e
-	if asksOnly(call.Op) {
-		q = &e.infos
-	}
-	dropped := q.add(&request{
+	t.enqueue(&request{
 		Call: call, tenant: t, from: m.From, subject: string(m.Subject), reply: string(m.Reply),
 		header: bytes.Clone(m.Header()), body: bytes.Clone(m.Payload()),
 	})
+}
+
+// enqueue has a request worked on.
+func (t *tenant) enqueue(r *request) {
+	if asksOnly(r.Op) {
+		t.e.enqueue(&t.e.infos, r)
+	} else {
+		t.e.enqueue(&t.e.requests, r)
+	}
+}
+
+// enqueue has something worked on, and tells of what is dropped for it.
+func (e *Engine) enqueue(q *requestQueue, of task) {
+	dropped := q.add(of)
 	if len(dropped) == 0 {
 		return
 	}
-	for _, r := range dropped {
-		r.tenant.requests.Add(1)
-		r.tenant.failures.Add(1)
+	for _, d := range dropped {
+		d.drop()
 	}
 	e.cfg.Logger.Warnf("JetStream API queue limit reached, dropping %d requests", len(dropped))
 	e.limitReached(len(dropped))

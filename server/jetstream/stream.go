@@ -426,6 +426,7 @@ func (e *Engine) isMemory(s *stream) bool { return s.assigned.Load().Group.Memor
 // LeaderChanged implements host.StateMachine.
 func (s *stream) LeaderChanged(l host.Leadership) {
 	<-s.joined
+	s.e.office.lead(s.id, l.Leading)
 	if !l.Leading {
 		s.leading.Store(0)
 		s.current.Store(false)

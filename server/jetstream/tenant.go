@@ -52,9 +52,7 @@ func (t *tenant) open() error {
 	if t.enabled() {
 		return nil
 	}
-	for _, pattern := range apiPatterns(false) {
-		t.subs = append(t.subs, &account.Subscription{Subject: pattern, Handler: t.request})
-	}
+	t.subs = append(t.subs, t.apiSubscriptions(false)...)
 	if d := t.e.cfg.Domain; d != "" {
 		// From elsewhere the API is known by the name of the domain.
 		prefix := api.DomainPrefix(d)
@@ -68,9 +66,7 @@ func (t *tenant) open() error {
 
 // openSystem begins to answer the requests of operators, in the system account.
 func (t *tenant) openSystem() error {
-	for _, pattern := range apiPatterns(true) {
-		t.subs = append(t.subs, &account.Subscription{Subject: pattern, Handler: t.request})
-	}
+	t.subs = t.apiSubscriptions(true)
 	return t.subscribe()
 }
 
@@ -89,7 +85,7 @@ func (t *tenant) enabled() bool { return len(t.subs) > 0 }
 // alias passes on what is published below a subject to what has the same name below
 // another.
 func (t *tenant) alias(from, to string) *account.Subscription {
-	return &account.Subscription{Subject: from + ".>", Handler: func(m *account.Message) {
+	return &account.Subscription{Subject: from + ".>", Queue: t.e.apiQueue(), Handler: func(m *account.Message) {
 		f := t.account.NewFanout(account.Config{NoCache: true})
 		passed := *m
 		passed.Subject = append([]byte(to), m.Subject[len(from):]...)
@@ -99,8 +95,8 @@ func (t *tenant) alias(from, to string) *account.Subscription {
 }
 
 // refusal answers the requests of an account that may not use JetStream.
-func refusal(a *account.Account) *account.Subscription {
-	return &account.Subscription{Subject: api.Prefix + ".>", Handler: func(m *account.Message) {
+func refusal(a *account.Account, queue string) *account.Subscription {
+	return &account.Subscription{Subject: api.Prefix + ".>", Queue: queue, Handler: func(m *account.Message) {
 		call, ok := api.Parse(string(m.Subject))
 		if !ok || len(m.Reply) == 0 || call.Op.IsSystem() {
 			return
@@ -146,7 +142,7 @@ func (e *Engine) setAccounts(accounts map[*account.Account]AccountLimits, others
 	for _, a := range others {
 		// One that imports the API uses that of another account.
 		if e.refused[a] == nil && !a.ImportsService(api.Prefix+".>") {
-			e.refused[a] = refusal(a)
+			e.refused[a] = refusal(a, e.apiQueue())
 			errs = append(errs, a.Subscribe(e.refused[a]))
 		}
 	}

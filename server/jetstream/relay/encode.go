@@ -76,7 +76,7 @@ func (q *Request) Append(dst []byte) []byte {
 	if dst = pack.AppendBool(dst, q.Made != nil); q.Made == nil {
 		return dst
 	}
-	return pack.AppendBytes(pack.AppendBool(dst, q.Made.Changed), q.Made.Consumer)
+	return pack.AppendBytes(pack.AppendBool(pack.AppendBool(dst, q.Made.Created), q.Made.Updated), q.Made.Consumer)
 }
 
 // DecodeRequest decodes what Append has encoded. The error is ErrBad, also of what nobody
@@ -89,7 +89,7 @@ func DecodeRequest(b []byte) (*Request, error) {
 		Header: readBytes(&r), Body: readBytes(&r), Client: readBytes(&r),
 	}
 	if r.Bool() {
-		q.Made = &Made{Changed: r.Bool(), Consumer: string(r.Bytes())}
+		q.Made = &Made{Created: r.Bool(), Updated: r.Bool(), Consumer: string(r.Bytes())}
 	}
 	if !r.End() || q.Account == "" || q.Subject == "" || q.Reply == "" {
 		return nil, ErrBad
@@ -142,12 +142,18 @@ func DecodeOutcome(b []byte) (*Outcome, error) {
 }
 
 // Append appends the encoded question to dst.
-func (l *Look) Append(dst []byte) []byte { return appendLeft(begin(dst, kindLook), l.Left) }
+func (l *Look) Append(dst []byte) []byte {
+	dst = appendLeft(begin(dst, kindLook), l.Left)
+	for _, s := range []string{l.Account, l.Stream, l.Consumer} {
+		dst = pack.AppendBytes(dst, s)
+	}
+	return dst
+}
 
 // DecodeLook decodes what Append has encoded. The error is ErrBad.
 func DecodeLook(b []byte) (*Look, error) {
 	r := open(b, kindLook)
-	l := &Look{Left: readLeft(&r)}
+	l := &Look{Left: readLeft(&r), Account: string(r.Bytes()), Stream: string(r.Bytes()), Consumer: string(r.Bytes())}
 	if !r.End() {
 		return nil, ErrBad
 	}

@@ -17,14 +17,15 @@ var messages = []message{
 	&Request{
 		Left: 4 * time.Second, Hops: 2, Index: 1 << 40, Account: "A", Subject: "$JS.API.STREAM.CREATE.S", Reply: "r",
 		Header: []byte("NATS/1.0\r\n\r\n"), Body: []byte(`{}`), Client: []byte(`{"user":"u"}`),
-		Made: &Made{Changed: true, Consumer: "C"},
+		Made: &Made{Created: true, Consumer: "C"},
 	},
-	&Request{Account: "A", Subject: "s", Reply: "r", Made: &Made{}},
+	&Request{Account: "A", Subject: "s", Reply: "r", Made: &Made{Updated: true}},
 	&Proposal{Left: time.Second, Op: []byte("op")},
 	&Proposal{},
 	&Outcome{Fate: Applied, Index: 7, Stale: true, Changed: true, Err: api.ErrStreamNotFound},
 	&Outcome{Fate: Unknown, Why: "the leader has gone"},
-	&Look{Left: 4 * time.Second},
+	&Look{Left: 4 * time.Second, Account: "A", Stream: "S", Consumer: "C"},
+	&Look{},
 	&Tally{Account: "A"},
 	&Usage{Node: 1<<32 - 1, Memory: 1, Storage: 1 << 63, Requests: 3, Failures: 2, Inflight: 1},
 }

@@ -26,8 +26,9 @@ type Request struct {
 
 // Made is what came of a request in the group of assets.
 type Made struct {
-	// Changed is whether it has changed anything.
-	Changed bool
+	// Created is whether there is something new, Updated whether something that was there
+	// is not as it was. Neither is set if all was as wanted.
+	Created, Updated bool
 	// Consumer is the name of the one concerned, which the subject need not have.
 	Consumer string
 }
@@ -67,6 +68,8 @@ type Outcome struct {
 // Look asks the leader of a group how its asset is, as lists show it.
 type Look struct {
 	Left time.Duration
+	// Account, Stream and Consumer are its names; Consumer is empty if it is a stream.
+	Account, Stream, Consumer string
 }
 
 // Tally asks all servers what an account uses.

@@ -89,6 +89,7 @@ func answer[R api.Reply](f func(*request, context.Context, R) *api.Error) func(c
 var finishers = map[api.Op]func(context.Context, *request, api.Reply) *api.Error{
 	api.OpStreamCreate:          answer((*request).streamCreated),
 	api.OpStreamUpdate:          answer((*request).streamUpdated),
+	api.OpStreamRestore:         answer((*request).streamRestoring),
 	api.OpConsumerCreate:        answer((*request).consumerMade),
 	api.OpConsumerDurableCreate: answer((*request).consumerMade),
 }

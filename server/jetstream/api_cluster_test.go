@@ -38,7 +38,7 @@ func handled[R any](h *house, subject string, body any) (out R, _ *api.Error) {
 	if body != nil {
 		r.body = mustJSON(body)
 	}
-	r.serve(h.e.ctx)
+	r.serve()
 	m, ok := inbox.next(h.patience)
 	var head api.Response
 	switch {

@@ -17,20 +17,8 @@ import (
 	"github.com/nats-lite/nats-lite/server/raft"
 )
 
-// settled starts servers, which have founded their group when it returns.
-func settled(t *testing.T, servers int) *town {
-	t.Helper()
-	w := newTown(t, servers)
-	for n := range raft.NodeID(servers) {
-		w.open(n+1, vfs.NewMem())
-	}
-	time.Sleep(10 * time.Second)
-	w.wantGroup(servers)
-	return w
-}
-
-// place creates a stream on one server.
-func (w *town) place(node raft.NodeID, c *api.StreamConfig) *meta.Stream {
+// placeOn creates a stream on one server.
+func (w *town) placeOn(node raft.NodeID, c *api.StreamConfig) *meta.Stream {
 	w.t.Helper()
 	cfg, err := api.CheckStreamCreate(c, api.StreamLimits{}, false)
 	if err != nil {
@@ -65,11 +53,11 @@ func (h *house) audited() *inbox { return h.listen(api.EventAPI) }
 // of the assets, of the stream, or of the consumer, each of which may be another one.
 func TestAnyServerTakesRequests(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := settled(t, 3)
+		w := newCity(t, 3, nil)
 		defer w.close()
 		where := w.follower()
 		for _, h := range w.all() {
-			w.place(where.node, &api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Storage: api.FileStorage})
+			w.placeOn(where.node, &api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Storage: api.FileStorage})
 			audit := w.houses[h.node%3+1].audited()
 			time.Sleep(time.Second)
 			r := h.rig
@@ -187,9 +175,9 @@ func TestAnyServerTakesRequests(t *testing.T) {
 // server that is.
 func TestAnyServerRefuses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := settled(t, 3)
+		w := newCity(t, 3, nil)
 		defer w.close()
-		w.place(w.follower().node, &api.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: api.FileStorage})
+		w.placeOn(w.follower().node, &api.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: api.FileStorage})
 		for _, h := range w.all() {
 			for _, tc := range []struct {
 				subject string
@@ -229,12 +217,12 @@ func TestAnyServerRefuses(t *testing.T) {
 // goes on, and what is not cannot be told.
 func TestNobodyDecides(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := settled(t, 3)
+		w := newCity(t, 3, nil)
 		defer w.close()
 		last := w.follower()
-		w.place(last.node, &api.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: api.FileStorage})
+		w.placeOn(last.node, &api.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: api.FileStorage})
 		lost := w.follower(last)
-		w.place(lost.node, &api.StreamConfig{Name: "T", Subjects: []string{"t"}, Storage: api.FileStorage})
+		w.placeOn(lost.node, &api.StreamConfig{Name: "T", Subjects: []string{"t"}, Storage: api.FileStorage})
 		for _, h := range w.all() {
 			if h != last {
 				h.close()
@@ -268,11 +256,11 @@ func TestNobodyDecides(t *testing.T) {
 // Of an asset whose servers are gone clients are told that it is offline, and lists name it.
 func TestLostServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := settled(t, 3)
+		w := newCity(t, 3, nil)
 		defer w.close()
 		lost := w.follower()
-		w.place(lost.node, &api.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: api.FileStorage})
-		w.place(w.leader().node, &api.StreamConfig{Name: "T", Subjects: []string{"t"}, Storage: api.FileStorage})
+		w.placeOn(lost.node, &api.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: api.FileStorage})
+		w.placeOn(w.leader().node, &api.StreamConfig{Name: "T", Subjects: []string{"t"}, Storage: api.FileStorage})
 		w.leader().consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
 		lost.close()
 		time.Sleep(10 * time.Second)
@@ -311,10 +299,10 @@ func TestLostServer(t *testing.T) {
 // Lists are the same whoever answers, and as those of a server that has it all.
 func TestListsAreTheSame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := settled(t, 3)
+		w := newCity(t, 3, nil)
 		defer w.close()
 		for i, name := range []string{"A", "B", "C", "D"} {
-			w.place(raft.NodeID(i%3+1), &api.StreamConfig{Name: name, Subjects: []string{name}, Storage: api.FileStorage, Metadata: map[string]string{"a": "b"}})
+			w.placeOn(raft.NodeID(i%3+1), &api.StreamConfig{Name: name, Subjects: []string{name}, Storage: api.FileStorage, Metadata: map[string]string{"a": "b"}})
 			w.leader().store(name, "hello")
 			w.leader().consume(name, &api.ConsumerConfig{Name: "X", Durable: "X", AckPolicy: api.AckExplicit, BackOff: []time.Duration{time.Second}, MaxDeliver: 3})
 			if got := w.leader().fetch(name, "X", 1); len(got) != 1 {
@@ -350,7 +338,7 @@ func TestListsAreTheSame(t *testing.T) {
 // asked may not have heard of it before.
 func TestNamesAreCurrent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := settled(t, 3)
+		w := newCity(t, 3, nil)
 		defer w.close()
 		for i := range 20 {
 			name := string(rune('A' + i))
@@ -373,7 +361,7 @@ func TestNamesAreCurrent(t *testing.T) {
 // it.
 func TestAnyServerProposes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := settled(t, 3)
+		w := newCity(t, 3, nil)
 		defer w.close()
 		for i, h := range w.all() {
 			cfg, err := api.CheckStreamCreate(&api.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: api.FileStorage}, api.StreamLimits{}, false)
@@ -407,7 +395,7 @@ func TestAnyServerProposes(t *testing.T) {
 // told has happened, and what it was told has not has not.
 func TestProposingInTurmoil(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := settled(t, 3)
+		w := newCity(t, 3, nil)
 		defer w.close()
 		stop := make(chan struct{})
 		done := make(chan struct{})
@@ -466,7 +454,7 @@ func TestProposingInTurmoil(t *testing.T) {
 // A request that comes to a server which leads no more goes on to who does.
 func TestRequestsFollowLeaders(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := settled(t, 3)
+		w := newCity(t, 3, nil)
 		defer w.close()
 		for i := range 10 {
 			leader := w.leader()
@@ -484,7 +472,7 @@ func TestRequestsFollowLeaders(t *testing.T) {
 // Who leads nothing listens to nothing, and what is deleted is led by nobody.
 func TestInterestIsLeadership(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := settled(t, 3)
+		w := newCity(t, 3, nil)
 		defer w.close()
 		late := false // whether to see those who listen to what comes late
 		listeners := func() (list []string) {
@@ -504,7 +492,7 @@ func TestInterestIsLeadership(t *testing.T) {
 			t.Errorf("at first %v", got)
 		}
 		where := w.follower()
-		st := w.place(where.node, &api.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: api.FileStorage})
+		st := w.placeOn(where.node, &api.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: api.FileStorage})
 		where.consume("S", &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
 		want := []string{own, where.e.cfg.Name + " " + subjectOfLeader(raft.GroupID(st.Group.ID)), where.e.cfg.Name + " " + subjectOfLeader(raft.GroupID(st.Group.ID+1))}
 		slices.Sort(want)

@@ -36,7 +36,7 @@ func (h *house) hear(a *account.Account) *news {
 			}
 			kind := e.Type[strings.LastIndex(e.Type, ".")+1:]
 			n.events <- strings.TrimSpace(strings.Join([]string{
-				strings.TrimPrefix(string(m.Subject), "$JS.EVENT.ADVISORY."), kind, e.Account, e.Stream, e.Consumer, e.Leader, e.Server, strings.ReplaceAll(names(e.Replicas), "*", ""),
+				strings.TrimPrefix(string(m.Subject), "$JS.EVENT.ADVISORY."), kind, e.Account, e.Stream, e.Consumer, e.Leader, e.Server, strings.ReplaceAll(peerNames(e.Replicas), "*", ""),
 			}, "/"))
 		}}); err != nil {
 			h.t.Fatal(err)

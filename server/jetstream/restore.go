@@ -11,6 +11,7 @@ import (
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/jetstream/relay"
 )
 
 // restore is a stream on its way in from a backup that a client sends.
@@ -51,7 +52,8 @@ const maxRestores = 8
 
 var errManyRestores = fmt.Errorf("%d others are under way", maxRestores)
 
-func (r *request) streamRestore(ctx context.Context, out *api.StreamRestoreResponse) *api.Error {
+// streamRestore has a stream assigned that is to be restored.
+func (r *request) streamRestore(ctx context.Context, _ *api.StreamRestoreResponse) *api.Error {
 	var q api.StreamRestoreRequest
 	if err := r.decode(&q); err != nil {
 		return err
@@ -59,12 +61,12 @@ func (r *request) streamRestore(ctx context.Context, out *api.StreamRestoreRespo
 	if q.Config.Name != r.Stream {
 		return api.ErrStreamMismatch
 	}
-	e := r.tenant.e
+	e, acc := r.tenant.e, r.tenant.account.Name()
 	cfg, err := api.CheckStream(&q.Config, e.streamLimits(), false)
 	switch {
 	case err != nil:
 		return err
-	case e.assigned(r.tenant.account.Name(), r.Stream) != nil:
+	case e.assigned(acc, r.Stream) != nil:
 		return api.ErrStreamNameExistRestoreFailed
 	}
 	if err := r.tenant.checkStream(cfg); err != nil {
@@ -73,12 +75,38 @@ func (r *request) streamRestore(ctx context.Context, out *api.StreamRestoreRespo
 	if err := r.tenant.refusal(cfg.Storage, bytesOf(&q.State)); err != nil {
 		return err
 	}
+	id := e.cfg.NewID()
+	res, perr := e.createStream(ctx, &meta.CreateStream{
+		Account: acc, Config: cfg, Limits: r.tenant.metaLimits(), Restore: &meta.Restore{ID: id, Node: uint32(e.cfg.Node)},
+	}, e.cfg.Cluster)
+	switch {
+	case perr != nil:
+		// It may have been assigned.
+		e.jobs.run(func() { e.abandonRestore(acc, cfg.Name, id) })
+		return wrap(perr)
+	case res.Err != nil && res.Err.Is(api.ErrStreamNameExist):
+		return api.ErrStreamNameExistRestoreFailed
+	case res.Err != nil:
+		return res.Err
+	}
+	return r.has(res.Stream, nil, relay.Made{Created: true})
+}
+
+// streamRestoring is the second half of streamRestore: who leads the stream takes it in.
+func (r *request) streamRestoring(_ context.Context, out *api.StreamRestoreResponse) *api.Error {
+	e := r.tenant.e
+	s := e.stream(uint64(r.made.group))
+	if s == nil || !s.isRestoring() {
+		return api.ErrStreamNotFound // it was given up at once
+	}
 	if !e.restores.Take() {
+		s.abandon()
 		return api.ErrStreamRestore.With("err", errManyRestores)
 	}
-	re, err := r.newRestore(ctx, cfg)
+	re, err := r.newRestore(s)
 	if err != nil {
 		e.restores.Return()
+		s.abandon()
 		return err
 	}
 	out.DeliverSubject = re.sub.Subject
@@ -88,42 +116,34 @@ func (r *request) streamRestore(ctx context.Context, out *api.StreamRestoreRespo
 	return nil
 }
 
+// abandon gives up restoring the stream.
+func (s *stream) abandon() {
+	st := s.assigned.Load()
+	s.e.abandonRestore(st.Account, st.Name(), st.Restore.ID)
+}
+
 // bytesOf is how many bytes a stream has that is to be restored, as far as is
 // known. It can be added to.
 func bytesOf(s *api.StreamState) int64 { return int64(min(s.Bytes, math.MaxInt64/2)) }
 
-// newRestore assigns the stream, and begins to take it in.
-func (r *request) newRestore(ctx context.Context, cfg *api.StreamConfig) (*restore, *api.Error) {
-	e, acc := r.tenant.e, r.tenant.account.Name()
-	id := e.cfg.NewID()
-	res, err := e.createStream(ctx, &meta.CreateStream{
-		Account: acc, Config: cfg, Limits: r.tenant.metaLimits(), Restore: &meta.Restore{ID: id, Node: uint32(e.cfg.Node)},
-	}, e.cfg.Cluster)
-	switch {
-	case err != nil:
-		// It may have been assigned.
-		e.jobs.run(func() { e.abandonRestore(acc, cfg.Name, id) })
-		return nil, wrap(err)
-	case res.Err != nil && res.Err.Is(api.ErrStreamNameExist):
-		return nil, api.ErrStreamNameExistRestoreFailed
-	case res.Err != nil:
-		return nil, res.Err
-	}
+// newRestore begins to take a stream in.
+func (r *request) newRestore(s *stream) (*restore, *api.Error) {
+	e, st := r.tenant.e, s.assigned.Load()
 	re := &restore{
-		e: e, tenant: r.tenant, assigned: res.Stream, stream: e.stream(res.Stream.Group.ID), start: e.cfg.Clock.Now().UTC(),
+		e: e, tenant: r.tenant, assigned: st, stream: s, start: e.cfg.Clock.Now().UTC(),
 		turns: make(chan struct{}, maxSown),
 	}
 	re.ctx, re.cancel = context.WithCancelCause(e.ctx)
 	re.inbox.init(re.ctx, r.tenant)
 	re.ops = pipeline{stream: re.stream, ctx: re.ctx, room: make(chan struct{}, 1)}
-	re.sub = &account.Subscription{Subject: "$JS.SNAPSHOT.RESTORE." + cfg.Name + "." + id, Handler: re.inbox.receive}
-	err = r.tenant.account.Subscribe(re.sub)
+	re.sub = &account.Subscription{Subject: "$JS.SNAPSHOT.RESTORE." + st.Name() + "." + st.Restore.ID, Handler: re.inbox.receive}
+	err := r.tenant.account.Subscribe(re.sub)
 	if err == nil && !e.jobs.run(re.run) {
 		err = errStopping
 	}
 	if err != nil {
 		r.tenant.account.Unsubscribe(re.sub)
-		e.jobs.run(func() { e.abandonRestore(acc, cfg.Name, id) })
+		re.cancel(err)
 		return nil, api.ErrRestoreSubscribeFailed.With("subject", re.sub.Subject, "err", err)
 	}
 	return re, nil

@@ -136,7 +136,7 @@ func (s *session) watch() error {
 		answered = true
 	)
 	for {
-		if now := s.now(); answered && now-asked >= uint64(timing.Ping) || asked == 0 {
+		if now := s.now(); answered && now >= asked+uint64(timing.Ping) || asked == 0 {
 			asked, answered = max(now, 1), false
 			s.wanted.Store(true)
 			s.lane.queue.stir()

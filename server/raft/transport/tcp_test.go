@@ -161,6 +161,22 @@ func TestIdleConnectionStays(t *testing.T) {
 	})
 }
 
+// A network that takes no time at all is no reason to ask and answer without end.
+func TestPingsWithoutLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, got := newTCPNetwork(t, Limits{}), newInbox()
+		n.net = memnet.New(memnet.Config{})
+		one, two := n.start(1, got.receive).(*listening), n.start(2, got.receive)
+		defer one.Stop()
+		defer two.Stop()
+		one.Send(2, host.Normal, []byte("first"))
+		time.Sleep(time.Minute)
+		if s := statsOf(one, 2).Out[host.Normal]; s.Connects != 1 || s.Bytes > 100*headerSize {
+			t.Errorf("%d bytes and %d connections within a minute", s.Bytes, s.Connects)
+		}
+	})
+}
+
 func TestSilentPeerIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, one, two, got, log := pair(t, Limits{QueueFrames: 50})

@@ -61,6 +61,8 @@ type queue struct {
 	// refusing says that put accepts nothing for now; closed, that it never
 	// will.
 	refusing, closed bool
+	// empty is closed when frames is 0, nil if nobody waits for that.
+	empty chan struct{}
 	// dropped are the frames that were refused or thrown away.
 	droppedFrames, droppedBytes uint64
 }
@@ -196,6 +198,7 @@ func (q *queue) done(frames [][]byte, sent bool) {
 	q.mu.Lock()
 	q.frames -= len(frames)
 	q.bytes -= size
+	q.tellEmptyLocked()
 	if q.next += len(frames); sent && len(frames) > 0 {
 		q.fitLocked(now - q.since[q.next-1])
 	}
@@ -238,6 +241,7 @@ func (q *queue) discardLocked() int {
 		q.bytes -= len(f) + frameOverhead
 		q.dropLocked(f)
 	}
+	q.tellEmptyLocked()
 	clear(q.waiting)
 	q.waiting = q.waiting[:0]
 	q.since = q.since[:len(q.since)-n]

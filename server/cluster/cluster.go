@@ -37,8 +37,6 @@ type Cluster struct {
 	mesh     *mesh.Mesh
 	lastLink mesh.LinkID
 	closing  bool
-	// known are addresses at which somebody was met.
-	known map[string]bool
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -47,7 +45,12 @@ type Cluster struct {
 	self  mesh.Server
 	info  proto.RouteInfo
 	links map[mesh.LinkID]*link
-	peers []mesh.Server
+	// peers and complete are the mesh's.
+	peers    []mesh.Server
+	complete bool
+	// edition counts what info was. met has, by the addresses that were dialled, the name of whom was met there last.
+	edition int
+	met     map[string]string
 	// opening are connections that are no routes yet.
 	opening map[net.Conn]struct{}
 	// totals are those of the routes that have ended, leaving their connections at the end.
@@ -61,10 +64,10 @@ type Env struct {
 	// Dial connects to an address, as net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Raft takes over a connection of a raft node that has come to the port of routes, of which
-	// nothing was read so far. It must not block. It is nil if there is nobody to take it.
-	Raft func(net.Conn)
+	// some was read. It must not block. It is nil if there is nobody to take it.
+	Raft func(nc net.Conn, read []byte)
 	// Changed is called when other servers have come or gone or said something new of themselves,
-	// or the cluster has another name. It must not block.
+	// all are there or some are not any more, or the cluster has another name. It must not block.
 	Changed func()
 	Clock   clock.Clock
 	Log     Logger
@@ -135,8 +138,7 @@ func New(env Env, s *Settings, info proto.RouteInfo) *Cluster {
 		env: env, born: env.Clock.Now(),
 		events: make(chan func()), done: make(chan struct{}),
 		strangers: make(chan struct{}, maxStrangers),
-		known:     make(map[string]bool),
-		settings:  s, info: info,
+		settings:  s, info: info, met: make(map[string]string),
 		links: make(map[mesh.LinkID]*link), opening: make(map[net.Conn]struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -183,6 +185,9 @@ func (c *Cluster) run() {
 		case !c.closing:
 			e, next := c.mesh.Poll(c.now())
 			c.apply(&e)
+			if c.mesh.Complete() != c.complete {
+				c.changed()
+			}
 			if next > 0 {
 				timer.Reset(time.Duration(max(next-c.now(), 0)))
 			}
@@ -259,6 +264,7 @@ func sameTerms(a, b *Settings) bool {
 func (c *Cluster) SetInfo(info proto.RouteInfo) {
 	c.mu.Lock()
 	c.info = info
+	c.edition++
 	c.mu.Unlock()
 	c.post(c.tellOfSelf)
 }
@@ -281,7 +287,8 @@ func (c *Cluster) handshake() *Handshake {
 	info.Compression = string(c.settings.Compression)
 	info.Import, info.Export = c.settings.Import.permission(), c.settings.Export.permission()
 	return &Handshake{
-		Self: c.self, Info: info, Username: c.settings.Username, Password: c.settings.Password,
+		edition: c.edition,
+		Self:    c.self, Info: info, Username: c.settings.Username, Password: c.settings.Password,
 		Timeout: c.settings.Timeout, MaxControlLine: c.settings.MaxControlLine, Clock: c.env.Clock,
 	}
 }
@@ -290,7 +297,7 @@ func (c *Cluster) handshake() *Handshake {
 func (c *Cluster) changed() {
 	c.mu.Lock()
 	c.self = c.mesh.Self()
-	c.peers = c.mesh.Peers()
+	c.peers, c.complete = c.mesh.Peers(), c.mesh.Complete()
 	c.mu.Unlock()
 	c.env.Changed()
 }
@@ -307,6 +314,14 @@ func (c *Cluster) Peers() []mesh.Server {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.peers)
+}
+
+// Sight is Peers, and whether somebody is there at each address that is configured, but for those
+// where this server itself listens.
+func (c *Cluster) Sight() (peers []mesh.Server, complete bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.peers), c.complete
 }
 
 // ConnectURLs are where clients reach the other servers, but for those that are about to go.

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -187,32 +186,6 @@ func TestDialsStockServer(t *testing.T) {
 			t.Errorf("logged %q", ms[0].errors())
 		}
 		_ = l.Close()
-	})
-}
-
-// What begins as a connection of raft goes to raft as it came, or nowhere.
-func TestRaftShares(t *testing.T) {
-	inWorld(t, "a b", func(w *world, ms []*member) {
-		got := make(chan net.Conn, 1)
-		ms[0].raft = func(nc net.Conn) { got <- nc }
-		startAll(ms)
-		const hello = "\x8eNLRAFT\n and more"
-		nc := dialContext(w, "other", "a:6222")
-		_, _ = io.WriteString(nc, hello)
-		taken := <-got
-		time.Sleep(10 * testTimeout) // which has no end any more
-		buf := make([]byte, len(hello))
-		if _, err := io.ReadFull(taken, buf); err != nil || string(buf) != hello {
-			t.Errorf("raft reads %q, %v", buf, err)
-		}
-		_, _ = taken.Close(), nc.Close()
-
-		nc = dialContext(w, "other", "b:6222")
-		_, _ = io.WriteString(nc, hello)
-		if answer, _ := io.ReadAll(nc); len(answer) != 0 || !ms[1].hasLogged(ErrNoRaft.Error()) {
-			t.Errorf("without raft the answer is %q", answer)
-		}
-		_ = nc.Close()
 	})
 }
 

@@ -28,14 +28,22 @@ func (c *Cluster) admit(s *Settings, nc net.Conn, m *Meeting) {
 	}
 	c.mu.Lock()
 	c.links[m.Link] = l
-	c.mu.Unlock()
 	if m.Dialled != nil {
-		c.known[m.Dialled.Addr] = true
+		c.met[m.Dialled.Addr] = m.Peer.Name
 	}
+	stale := m.edition != c.edition
+	c.mu.Unlock()
 	e := c.mesh.Arrived(&m.Arrival, c.now())
 	c.apply(&e)
+	if m.Slot == (mesh.Slot{}) && len(e.Joined) == 0 {
+		c.changed() // what it says may be newer than what the link before said
+	}
 	if l.route.Reason() == conn.None {
 		c.env.Log.Debugf("%s is up, %s", l.route, describe(l))
+	}
+	if stale && m.Slot == (mesh.Slot{}) {
+		// There were news of this server while the two met.
+		l.route.Tell(c.handshake().info(&Meeting{}))
 	}
 	l.route.Start()
 }
@@ -62,7 +70,7 @@ func (c *Cluster) failed(s *Settings, d *mesh.Dial, why error) {
 		return
 	}
 	every := s.ConnectReports
-	if c.known[d.Addr] {
+	if c.met[d.Addr] != "" {
 		every = s.ReconnectReports
 	}
 	if d.Attempt == 1 || every > 0 && d.Attempt%every == 0 {

@@ -38,6 +38,8 @@ type Handshake struct {
 	MaxControlLine int
 	// Clock gives the time that the deadline is counted from.
 	Clock clock.Clock
+	// edition tells what Info was.
+	edition int
 }
 
 // Meeting is what two servers have learned of each other.
@@ -48,6 +50,8 @@ type Meeting struct {
 	Info proto.RouteInfo
 	// Rest was read already, and is the beginning of what follows.
 	Rest []byte
+	// edition tells what this end said of itself.
+	edition int
 }
 
 // Why there is no meeting. The other end is told the text.
@@ -114,6 +118,7 @@ func (h *Handshake) Accept(nc net.Conn, pre []byte) (*Meeting, error) {
 // run does the steps of one end within the time there is.
 func (h *Handshake) run(nc net.Conn, m *Meeting, steps func(*listener) error) (*Meeting, error) {
 	l := &listener{nc: nc}
+	m.edition = h.edition
 	err := nc.SetDeadline(h.Clock.Now().Add(h.Timeout))
 	if err == nil {
 		err = steps(l)
@@ -191,7 +196,7 @@ func (h *Handshake) hear(l *listener, m *Meeting) error {
 func ServerOf(info *proto.RouteInfo) (mesh.Server, error) {
 	s := mesh.Server{
 		ID: info.ServerID, Name: info.ServerName, Cluster: info.Cluster, Dynamic: info.ClusterDynamic,
-		PoolSize: max(info.RoutePoolSize, 1), Accounts: info.RouteAccounts,
+		PoolSize: max(info.RoutePoolSize, 1), Accounts: info.RouteAccounts, Node: info.RaftNode,
 	}
 	for _, word := range []string{s.ID, s.Name, s.Cluster} {
 		if word == "" || strings.ContainsFunc(word, unicode.IsSpace) {
@@ -212,9 +217,11 @@ func ServerOf(info *proto.RouteInfo) (mesh.Server, error) {
 func InfoOf(s *mesh.Server) proto.RouteInfo {
 	var i proto.RouteInfo
 	introduce(&i, s)
+	i.RaftNode = s.Node
 	return i
 }
 
+// introduce says who a server is. Its node is told by InfoOf, as its Info may have another one by now.
 func introduce(i *proto.RouteInfo, s *mesh.Server) {
 	i.ServerID, i.ServerName = s.ID, s.Name
 	i.Cluster, i.ClusterDynamic = s.Cluster, s.Dynamic

@@ -21,9 +21,6 @@ type TLS struct {
 	Timeout      time.Duration
 }
 
-// raftMagic is the first byte of a connection of raft, which no text begins with.
-const raftMagic = 0x8e
-
 const (
 	minAcceptPause = 10 * time.Millisecond
 	maxAcceptPause = time.Second
@@ -84,7 +81,7 @@ func (c *Cluster) inForce() *Settings {
 
 // meet brings an accepted connection to the point where each end knows the other.
 func (c *Cluster) meet(s *Settings, nc net.Conn) error {
-	opened, err := c.open(s, nc, func(t *TLS) *tls.Conn { return tls.Server(nc, t.Accept) })
+	opened, err := c.open(c.ctx, s, nc, func(t *TLS) *tls.Conn { return tls.Server(nc, t.Accept) })
 	if err != nil {
 		return err
 	}
@@ -132,41 +129,9 @@ func readUntil(nc net.Conn, buf []byte, end time.Time) (int, error) {
 	return n, err
 }
 
-// ErrNoRaft: a raft node has come where there is no raft.
-var ErrNoRaft = errors.New("a connection of raft, which this server does not take")
-
-// handOver gives a connection to raft, with what was read of it.
-func (c *Cluster) handOver(nc net.Conn, first []byte) error {
-	if c.env.Raft == nil || c.ctx.Err() != nil {
-		_ = nc.Close() // nothing was said
-		return ErrNoRaft
-	}
-	if err := nc.SetDeadline(time.Time{}); err != nil {
-		_ = nc.Close() // it is broken
-		return err
-	}
-	c.env.Raft(&replayed{Conn: nc, first: first})
-	return nil
-}
-
-// replayed is a connection of which something was read.
-type replayed struct {
-	net.Conn
-	first []byte
-}
-
-func (r *replayed) Read(b []byte) (int, error) {
-	if len(r.first) > 0 {
-		n := copy(b, r.first)
-		r.first = r.first[n:]
-		return n, nil
-	}
-	return r.Conn.Read(b)
-}
-
 // open does what comes before the first word. The connection is closed if it fails, and if
 // the cluster is closed before opened is called for it.
-func (c *Cluster) open(s *Settings, nc net.Conn, secure func(*TLS) *tls.Conn) (net.Conn, error) {
+func (c *Cluster) open(ctx context.Context, s *Settings, nc net.Conn, secure func(*TLS) *tls.Conn) (net.Conn, error) {
 	c.mu.Lock()
 	err := c.ctx.Err()
 	if err == nil {
@@ -183,7 +148,7 @@ func (c *Cluster) open(s *Settings, nc net.Conn, secure func(*TLS) *tls.Conn) (n
 	tc := secure(s.TLS)
 	err = nc.SetDeadline(c.env.Clock.Now().Add(s.TLS.Timeout))
 	if err == nil {
-		err = tc.HandshakeContext(c.ctx)
+		err = tc.HandshakeContext(ctx)
 	}
 	if err == nil {
 		err = nc.SetDeadline(time.Time{})
@@ -229,11 +194,7 @@ func (c *Cluster) reach(s *Settings, d *mesh.Dial) (nc, opened net.Conn, m *Meet
 	if nc, err = c.env.Dial(ctx, "tcp", d.Addr); err != nil {
 		return nil, nil, nil, err
 	}
-	opened, err = c.open(s, nc, func(t *TLS) *tls.Conn {
-		cfg := t.Dial.Clone()
-		cfg.ServerName = s.nameAt(d.Addr)
-		return tls.Client(nc, cfg)
-	})
+	opened, err = c.open(c.ctx, s, nc, func(t *TLS) *tls.Conn { return t.client(nc, s.nameAt(d.Addr)) })
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -243,6 +204,13 @@ func (c *Cluster) reach(s *Settings, d *mesh.Dial) (nc, opened net.Conn, m *Meet
 		return nil, nil, nil, err
 	}
 	return nc, opened, m, nil
+}
+
+// client is the dialling end of a connection to a server whose certificate has the name.
+func (t *TLS) client(nc net.Conn, name string) *tls.Conn {
+	cfg := t.Dial.Clone()
+	cfg.ServerName = name
+	return tls.Client(nc, cfg)
 }
 
 // credentials are what to show to the server at an address.

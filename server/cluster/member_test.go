@@ -32,7 +32,7 @@ type member struct {
 	w        *world
 	settings Settings
 	info     proto.RouteInfo
-	raft     func(net.Conn)
+	raft     func(net.Conn, []byte)
 	cluster  *Cluster
 
 	mu      sync.Mutex

@@ -32,6 +32,9 @@ type RouteInfo struct {
 	// RouteCall is how many connections it had dialled when it dialled this one.
 	RouteAccounts []string `json:"route_accounts,omitempty"`
 	RouteCall     uint64   `json:"route_call,omitempty"`
+	// RaftNode is the number of the server where it takes part in raft groups, 0 where it does
+	// not.
+	RaftNode uint32 `json:"raft_node,omitempty"`
 	// NatsLite is the version of this protocol, 0 if the sender is of another kind.
 	NatsLite int `json:"nats_lite,omitempty"`
 }

@@ -59,6 +59,8 @@ type Server struct {
 	Accounts []string
 	// Addr is where others may dial it, "" if nobody can.
 	Addr string
+	// Node is its number in raft groups, 0 if it has no part in any. Nothing here goes by it.
+	Node uint32
 }
 
 // Slot is a place for a link: one of the pool, or that of an account.
@@ -165,6 +167,17 @@ func (m *Mesh) Peers() []Server {
 	return list
 }
 
+// Complete reports whether somebody is there at each configured address. Where this server
+// itself listens, nobody else is to be.
+func (m *Mesh) Complete() bool {
+	for _, t := range m.targets {
+		if t.configured && !t.self && !m.isTogether(t.server) {
+			return false
+		}
+	}
+	return true
+}
+
 // LinkFor returns the link for what an account has for a server, if it is up.
 func (m *Mesh) LinkFor(id, account string) (LinkID, bool) {
 	if p := m.peers[id]; p != nil {
@@ -213,13 +226,15 @@ func (m *Mesh) Arrived(a *Arrival, now int64) (e Effects) {
 		p = &peer{links: make(map[Slot]*link)}
 		m.peers[a.Peer.ID] = p
 	}
-	p.Server = a.Peer
 	l := &link{id: a.Link, to: p, slot: a.Slot, dialled: a.Dialled, call: a.Call}
 	old := p.links[a.Slot]
 	if old != nil && !m.replaces(l, old) {
 		m.reached(l)
 		e.Closes = append(e.Closes, Close{a.Link, ErrDuplicate})
 		return e
+	}
+	if a.Slot == mainSlot || p.links[mainSlot] == nil {
+		p.Server = a.Peer // else there may have been news by the main link meanwhile
 	}
 	p.links[a.Slot], m.links[a.Link] = l, l
 	m.reached(l)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nuid"
 
+	"github.com/nats-lite/nats-lite/internal/seal"
 	"github.com/nats-lite/nats-lite/internal/vfs"
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream"
@@ -26,6 +27,8 @@ type jetStream struct {
 	log    *wal.Log
 	host   *host.Host
 	engine *jetstream.Engine
+	// others are nil if the server is alone.
+	others *neighbours
 	// room is what the configuration left to the server.
 	room room
 }
@@ -58,33 +61,20 @@ func (s *Server) startJetStream(opts *options.Options) error {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	s.jetStreamBanner(o, dir, j.room)
-	if j.log, err = s.openLog(fs, dir, o, ring); err != nil {
+	if j.log, err = s.openLog(fs, dir, opts, ring); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
-	node := s.nodeID(j.log)
-	j.host, err = host.New(host.Config{
-		Node: node, Log: j.log, Transport: nobody{}, Clock: s.clock, FS: fs, Dir: filepath.Join(dir, "images"),
-		Cipher: ring.Cipher(), Seed: rand.Uint64(), Events: func(e host.Event) { j.engine.HostEvent(e) },
-		MaxGroupBytes: 2 * max(o.MaxBufferedSize, defaultGroupBytes/2), MaxHostBytes: 4 * max(o.MaxBufferedSize, defaultHostBytes/4),
-	})
-	if err == nil {
-		j.engine, err = jetstream.New(jetstream.Config{
-			FS: fs, Dir: dir, Clock: s.clock, Ring: ring, Host: j.host, Log: j.log, Node: node, Name: s.name, ServerID: s.id, Version: Version,
-			Domain: o.Domain, UniqueTag: o.UniqueTag, Strict: o.Strict, LongAcks: opts.HasFeature(options.FeatureAckFCV2), NewID: nuid.Next, Seed: rand.Uint64(), Logger: s.log,
-			System: s.SystemAccount(), Client: s.describeClient,
-			Limits: jetStreamLimits(o, j.room),
-			Queues: jetstream.Queues{
-				Requests: o.RequestQueueLimit, Infos: o.InfoQueueLimit, ConcurrentIO: min(o.MaxConcurrentIO, maxFilesAtOnce),
-				Msgs: o.MaxBufferedMsgs, Bytes: o.MaxBufferedSize,
-			},
-		})
-	}
-	if err != nil {
+	if err := s.makeEngine(j, opts, fs, dir, ring); err != nil {
+		if j.others != nil {
+			j.others.tcp.Stop()
+		}
 		return errors.Join(err, j.log.Close())
 	}
 	j.log.Start()
 	j.host.Start()
 	s.jetStream.Store(j)
+	s.meetNeighbours()
+	s.tellOthers()
 	accounts, others := s.jetStreamAccounts(opts)
 	if err := j.engine.Serve(accounts, others); err != nil {
 		return err
@@ -94,6 +84,40 @@ func (s *Server) startJetStream(opts *options.Options) error {
 	}
 	s.log.Noticef("Took %v to start JetStream", s.clock.Now().Sub(begin))
 	return nil
+}
+
+// makeEngine makes all that is on the log. Nothing runs yet.
+func (s *Server) makeEngine(j *jetStream, opts *options.Options, fs vfs.FS, dir string, ring *seal.Ring) (err error) {
+	o, node := &opts.JetStream, s.nodeID(j.log)
+	hc := host.Config{
+		Node: node, Log: j.log, Transport: nobody{}, Clock: s.clock, FS: fs, Dir: filepath.Join(dir, "images"),
+		Cipher: ring.Cipher(), Seed: rand.Uint64(), Events: func(e host.Event) { j.engine.HostEvent(e) },
+		MaxGroupBytes: 2 * max(o.MaxBufferedSize, defaultGroupBytes/2), MaxHostBytes: 4 * max(o.MaxBufferedSize, defaultHostBytes/4),
+	}
+	ec := jetstream.Config{
+		FS: fs, Dir: dir, Clock: s.clock, Ring: ring, Log: j.log, Node: node, Name: s.name, ServerID: s.id, Version: Version,
+		Domain: o.Domain, UniqueTag: o.UniqueTag, Strict: o.Strict, LongAcks: opts.HasFeature(options.FeatureAckFCV2), NewID: nuid.Next, Seed: rand.Uint64(), Logger: s.log,
+		System: s.SystemAccount(), Client: s.describeClient,
+		Limits: jetStreamLimits(o, j.room),
+		Queues: jetstream.Queues{
+			Requests: o.RequestQueueLimit, Infos: o.InfoQueueLimit, ConcurrentIO: min(o.MaxConcurrentIO, maxFilesAtOnce),
+			Msgs: o.MaxBufferedMsgs, Bytes: o.MaxBufferedSize,
+		},
+		Tags: opts.Tags,
+	}
+	if opts.Cluster.Enabled() {
+		receive := func(from raft.NodeID, class host.Class, frame []byte) { j.host.Receive(from, class, frame) }
+		if j.others, err = s.newNeighbours(opts, node, j.log.Incarnation(), receive); err != nil {
+			return err
+		}
+		hc.Transport, ec.Neighbours, ec.Cluster = j.others.tcp, j.others, opts.Cluster.Name
+	}
+	if j.host, err = host.New(hc); err != nil {
+		return err
+	}
+	ec.Host = j.host
+	j.engine, err = jetstream.New(ec)
+	return err
 }
 
 // What waits for a group and for all of them, in bytes, unless a stream is to take
@@ -109,6 +133,7 @@ func (s *Server) reloadJetStream(opts *options.Options) error {
 	switch {
 	case j != nil && !opts.JetStream.Enabled:
 		s.stopJetStream()
+		s.tellOthers()
 		return nil
 	case j == nil:
 		return s.startJetStream(opts)
@@ -117,9 +142,13 @@ func (s *Server) reloadJetStream(opts *options.Options) error {
 	return j.engine.Serve(s.jetStreamAccounts(opts))
 }
 
-// logCache is how much of the log stays in memory, in bytes. A server that is alone needs
-// what is on its way to be applied, and nobody will ask for more.
-const logCache = 8 << 20
+// How much of the log stays in memory, in bytes. A server that is alone needs
+// what is on its way to be applied, and nobody will ask for more; one of several sends
+// what it has to those that are behind.
+const (
+	logCache       = 8 << 20
+	sharedLogCache = 64 << 20
+)
 
 // maxFilesAtOnce bounds the disk operations that run at once, whatever is configured:
 // more only wait for each other.
@@ -134,6 +163,9 @@ func (s *Server) stopJetStream() {
 	s.log.Noticef("Initiating JetStream Shutdown...")
 	j.engine.Stop()
 	j.host.Stop()
+	if j.others != nil {
+		j.others.close()
+	}
 	if err := j.log.Close(); err != nil {
 		s.log.Errorf("JetStream log: %v", err)
 	}

@@ -28,7 +28,11 @@ var ciphers = map[options.Cipher]seal.Cipher{options.CipherChaCha: seal.ChaCha, 
 
 // openLog opens the log, if the keys fit all that is in the store directory. If they
 // do not nothing is touched.
-func (s *Server) openLog(fs vfs.FS, dir string, o *options.JetStream, ring *seal.Ring) (*wal.Log, error) {
+func (s *Server) openLog(fs vfs.FS, dir string, opts *options.Options, ring *seal.Ring) (*wal.Log, error) {
+	o, cache := &opts.JetStream, int64(logCache)
+	if opts.Cluster.Enabled() {
+		cache = sharedLogCache
+	}
 	keys, err := ring.Keys(wal.Purpose)
 	if err != nil {
 		return nil, err
@@ -41,7 +45,7 @@ func (s *Server) openLog(fs vfs.FS, dir string, o *options.JetStream, ring *seal
 		}
 	}
 	log, err := wal.Open(wal.Config{
-		FS: fs, Dir: filepath.Join(dir, "raft"), Clock: s.clock, SyncInterval: o.SyncInterval, CacheBytes: logCache, Keys: keys,
+		FS: fs, Dir: filepath.Join(dir, "raft"), Clock: s.clock, SyncInterval: o.SyncInterval, CacheBytes: cache, Keys: keys,
 		OnError:   func(err error) { s.log.Errorf("JetStream log: %v", err) },
 		OnRenewed: func() { s.log.Noticef("JetStream: the log is encrypted by \"key\" throughout") },
 	})

@@ -42,12 +42,13 @@ func (s *Server) openCluster(opts *options.Options) error {
 		return err
 	}
 	c := cluster.New(cluster.Env{
-		Accounts: s.population, Dial: s.dial, Changed: s.clusterChanged, Clock: s.clock, Log: s.log,
+		Accounts: s.population, Dial: s.dial, Raft: s.acceptRaft, Changed: s.clusterChanged, Clock: s.clock, Log: s.log,
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}, settings, s.routeInfo())
 	c.Start(l)
 	s.cluster.Store(c)
 	s.refreshInfo()
+	s.meetNeighbours()
 	if s.isStopping() {
 		c.Close() // nobody else may have known of it
 	}
@@ -155,6 +156,7 @@ func (s *Server) routeInfo() proto.RouteInfo {
 	}
 	out.TLSRequired, out.TLSAvailable, out.TLSVerify = opts.Cluster.TLS != nil, false, opts.Cluster.TLS != nil
 	out.Cluster, out.ClusterDynamic = "", false // which are said by others
+	out.RaftNode = s.raftNode()
 	return out
 }
 
@@ -193,9 +195,10 @@ func (s *Server) connectURLs(opts *options.Options, leaving bool) (urls []string
 	return append(urls, c.ConnectURLs()...)
 }
 
-// clusterChanged tells clients of servers that have come or gone. It is called by the cluster, which
-// waits for it.
+// clusterChanged tells clients and JetStream of servers that have come or gone. It is called by the
+// cluster, which waits for it.
 func (s *Server) clusterChanged() {
+	s.meetNeighbours()
 	before := s.info.Load()
 	s.refreshInfo()
 	if after := s.info.Load(); !slices.Equal(before.ConnectURLs, after.ConnectURLs) {

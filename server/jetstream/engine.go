@@ -266,9 +266,10 @@ func (e *Engine) path(elem ...string) string {
 }
 
 // Start begins to serve. The log and the host have been started, and Serve has told
-// which accounts there are. Alone it waits until what there is serves, though not for ever:
+// which accounts there are. It waits until what there is serves, though not for ever:
 // clients that come before that are told that nobody listens. What has not begun by
-// then begins in its own time, and does not hold up the others.
+// then begins in its own time, and does not hold up the others. In a cluster it does not
+// wait, for what there is depends on others, who may be started one after the other.
 func (e *Engine) Start() error {
 	e.stage.start(runtime.GOMAXPROCS(0))
 	start := e.meta.start
@@ -295,7 +296,7 @@ func (e *Engine) Start() error {
 	settled := make(chan struct{})
 	e.report(settled)
 	if !e.jobs.run(func() { e.settle(); close(settled) }) || e.founder != nil {
-		return nil // it is stopped already, or waits for others, who can not reach it yet
+		return nil // it is stopped already, or depends on servers that may wait for this one
 	}
 	t := e.cfg.Clock.NewTimer(startTimeout)
 	defer t.Stop()

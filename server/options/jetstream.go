@@ -215,6 +215,8 @@ func checkJetStream(o *Options) error {
 			return errors.New("jetstream cluster requires `server_name` to be set")
 		case o.Cluster.Name == "":
 			return errors.New("jetstream cluster requires `cluster.name` to be set")
+		case o.SystemAccountName() == "":
+			return errors.New("jetstream cluster requires a system account")
 		}
 	}
 	return checkDomain(j.Domain)

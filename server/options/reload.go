@@ -212,6 +212,14 @@ func Size(n int64) string {
 	return fmt.Sprintf("%.2f %cB", f, units[0])
 }
 
+// clusterNameRow is that of a name that replicas know each other by.
+func clusterNameRow() reloadRow {
+	r := quiet(ReloadCluster, "ClusterName", "", func(o *Options) any { return o.Cluster.Name })
+	r.fixed = keepsJetStream
+	r.why = func(*Options, *Options) string { return "cluster name of a server with JetStream" }
+	return r
+}
+
 func storeDirRow() reloadRow {
 	r := whileEnabled("StoreDir", func(j *JetStream) any { return j.StoreDir })
 	r.why = func(*Options, *Options) string { return "jetstream storage directory" }
@@ -307,6 +315,7 @@ var reloadTable = []reloadRow{
 
 	fixed("cluster host", func(o *Options) any { return o.Cluster.Host }),
 	fixed("cluster port", func(o *Options) any { return o.Cluster.Port }),
+	clusterNameRow(),
 	quiet(ReloadCluster, "Cluster", "cluster", otherCluster),
 	quiet(ReloadRoutes, "Routes", "cluster routes", func(o *Options) any { return o.Cluster.Routes }),
 	live(ReloadCluster, "ConnectErrorReports", "connect_error_reports", func(o *Options) any { return o.ConnectErrorReports }),

@@ -216,6 +216,7 @@ func TestDiff(t *testing.T) {
 		{"cluster {port: 1}", "cluster {port: 2}", notReloadable("cluster port", "1", "2"), 0},
 		{"", "cluster {port: 1}", notReloadable("cluster port", "0", "1"), 0},
 		{"cluster {port: 1}", "", notReloadable("cluster port", "1", "0"), 0},
+		{"jetstream {}\ncluster {name: a}", "jetstream {}\ncluster {name: b}", "config reload not supported for cluster name of a server with JetStream", 0},
 		{"cluster {port: 1}", "cluster {listen: \"h:1\"}", notReloadable("cluster host", "0.0.0.0", "h"), 0},
 		{"cluster {name: a}", "cluster {name: b}", "cluster", ReloadCluster},
 		{"cluster {}", "cluster {authorization {user: a, password: b}}", "cluster", ReloadCluster},

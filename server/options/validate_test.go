@@ -118,6 +118,9 @@ func TestValidate(t *testing.T) {
 		{"JetStream of a nameless cluster", func(o *Options) {
 			o.JetStream.Enabled, o.Cluster.Port, o.ServerName = true, 1, "a"
 		}, "jetstream cluster requires `cluster.name` to be set"},
+		{"JetStream of a cluster without system account", func(o *Options) {
+			o.JetStream.Enabled, o.Cluster.Port, o.ServerName, o.Cluster.Name, o.NoSystemAccount = true, 1, "a", "a", true
+		}, "jetstream cluster requires a system account"},
 
 		{"domain", jetStreamWith(func(j *JetStream) { j.Domain = "a.b" }), "invalid domain name: may not contain ., * or >"},
 		{"sync interval", jetStreamWith(func(j *JetStream) { j.SyncInterval = -1 }), "sync_interval (-1ns) must be greater than zero, or 'always'"},

@@ -23,7 +23,7 @@ type town struct {
 }
 
 // mesh runs f with servers of the same configuration, in which INDEX is the number of
-// each, that are together. Their hosts are 10.0.1.1, 10.0.1.2 and so on; the first is known to all.
+// each and STORE a directory of its own, that are together. Their hosts are 10.0.1.1, 10.0.1.2 and so on; the first is known to all.
 func mesh(t *testing.T, servers int, config string, f func(tw *town)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -62,7 +62,7 @@ func (tw *town) close() {
 func (tw *town) prepare(i int, config string) *site {
 	s := &site{t: tw.t, dir: tw.t.TempDir(), name: fmt.Sprintf("s%d", i+1)}
 	s.host, s.away = tw.network.Host(fmt.Sprintf("10.0.1.%d", i+1)), tw.network.Host("10.0.9.9")
-	s.configure(strings.ReplaceAll(config, "INDEX", fmt.Sprint(i+1)))
+	s.configure(strings.NewReplacer("INDEX", fmt.Sprint(i+1), "STORE", s.path("store")).Replace(config))
 	return s
 }
 

@@ -32,6 +32,16 @@ func (w *town) wait(what string, is func() bool) {
 	w.t.Fatalf("waited in vain for %s", what)
 }
 
+// crash ends a server, and returns what is left of its disk. Nobody hears of it what it does behind
+// that.
+func (h *house) crash(o vfs.CrashOptions) *vfs.Mem {
+	h.town.leave(h.node)
+	h.net.Stop()
+	left := h.disk.CrashClone(o)
+	h.stop()
+	return left
+}
+
 // mustPlace creates a stream.
 func (w *town) mustPlace(cfg *api.StreamConfig) *meta.Stream {
 	w.t.Helper()
@@ -98,8 +108,7 @@ func TestStreamOfSeveral(t *testing.T) {
 				}
 			}
 			leader := w.host(st)
-			disk := leader.disk.CrashClone(vfs.CrashOptions{})
-			leader.close()
+			disk := leader.crash(vfs.CrashOptions{})
 			w.wait("another leader", func() bool { return w.host(st) != nil })
 			for _, h := range w.all() {
 				stored++
@@ -152,8 +161,7 @@ func TestConsumerOfSeveral(t *testing.T) {
 					if round%2 == 1 {
 						down = w.server(st, c)
 					}
-					disk := down.disk.CrashClone(vfs.CrashOptions{})
-					down.close()
+					disk := down.crash(vfs.CrashOptions{})
 					w.wait("other leaders", func() bool { return w.host(st) != nil && w.server(st, c) != nil })
 					w.open(down.node, disk)
 				}

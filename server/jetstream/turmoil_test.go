@@ -88,8 +88,7 @@ func (u *turmoil) kill() {
 	u.revive()
 	h := u.all()[u.rng.IntN(len(u.all()))]
 	u.down = h.node
-	u.disks[h.node] = h.disk.CrashClone(vfs.CrashOptions{Rand: u.rng, Page: 0.5, Torn: 0.1, Name: 0.5, Journal: true})
-	h.close()
+	u.disks[h.node] = h.crash(vfs.CrashOptions{Rand: u.rng, Page: 0.5, Torn: 0.1, Name: 0.5, Journal: true})
 }
 
 // revive has a server that is down come back.

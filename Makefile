@@ -53,6 +53,10 @@ build: ## build bin/nats-lite, static
 run: build ## build it and run it with conf/nats-lite.conf (or CONFIG=file)
 	$(BIN)/$(NAME) -c $(CONFIG)
 
+.PHONY: cluster
+cluster: build ## build it and run the three servers of conf/cluster on this machine, until Ctrl-C
+	conf/cluster/run $(BIN)/$(NAME)
+
 .PHONY: test
 test: ## run all tests, with the race detector (PKGS=./server/proto for some)
 	$(GO) test $(RACE) -timeout 5m $(PKGS)

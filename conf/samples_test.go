@@ -18,9 +18,13 @@ func TestSamples(t *testing.T) {
 		"samples/limits.conf":            "max_payload",
 		"samples/operations.conf":        "log_file",
 		"samples/jetstream.conf":         "jetstream",
+		"cluster/a.conf":                 "cluster",
+		"cluster/b.conf":                 "cluster",
+		"cluster/c.conf":                 "cluster",
+		"cluster/users.conf":             "no_auth_user",
 	}
 	seen := 0
-	for _, pattern := range []string{"*.conf", "samples/*.conf"} {
+	for _, pattern := range []string{"*.conf", "samples/*.conf", "cluster/*.conf"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

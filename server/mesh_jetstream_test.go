@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/testcert"
-	"github.com/nats-lite/nats-lite/server/options"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
 	"github.com/nats-lite/nats-lite/server/raft/transport"
@@ -25,17 +24,6 @@ func replicated(servers int, more string) string {
 		routes = append(routes, fmt.Sprintf("nats-route://10.0.1.%d:6222", i+1))
 	}
 	return fmt.Sprintf("jetstream { store_dir: STORE }\ncluster { name: C, port: 6222, routes: [%s]\n%s }\n", strings.Join(routes, ", "), more)
-}
-
-// several is mesh, once JetStream of several servers is not refused any more.
-func several(t *testing.T, servers int, config string, f func(tw *town)) {
-	t.Helper()
-	opts := options.New()
-	opts.ServerName, opts.Cluster.Name, opts.Cluster.Port, opts.JetStream.Enabled = "s", "C", 1, true
-	if err := opts.Validate(); err != nil {
-		t.Skip(err)
-	}
-	mesh(t, servers, config, f)
 }
 
 // add brings in another server.
@@ -88,7 +76,7 @@ func (tw *town) rest(d time.Duration) {
 func TestMeshFoundsAGroup(t *testing.T) {
 	for _, servers := range []int{3, 5} {
 		t.Run(fmt.Sprint(servers), func(t *testing.T) {
-			several(t, servers, replicated(servers, ""), func(tw *town) {
+			mesh(t, servers, replicated(servers, ""), func(tw *town) {
 				tw.rest(10 * time.Second)
 				tw.wantGroup()
 				_, _, before, _ := tw.sites[0].srv.MetaGroup()
@@ -114,7 +102,7 @@ func TestMeshFoundsAGroup(t *testing.T) {
 // Does nobody begin before all are there who are configured, and do others come later, with and without
 // what they had?
 func TestMeshGrows(t *testing.T) {
-	several(t, 2, replicated(3, ""), func(tw *town) {
+	mesh(t, 2, replicated(3, ""), func(tw *town) {
 		tw.rest(time.Minute)
 		for _, s := range tw.sites {
 			if _, _, _, ok := s.srv.MetaGroup(); ok {
@@ -160,7 +148,7 @@ func TestMeshGrows(t *testing.T) {
 
 // Is a server the same node under another name?
 func TestMeshRename(t *testing.T) {
-	several(t, 3, replicated(3, ""), func(tw *town) {
+	mesh(t, 3, replicated(3, ""), func(tw *town) {
 		tw.rest(10 * time.Second)
 		third := tw.sites[2]
 		was, _, _, _ := third.srv.MetaGroup()
@@ -187,7 +175,7 @@ func TestMeshRename(t *testing.T) {
 
 // A copy of a server's directory is not taken for that server, and an operator is told, once.
 func TestMeshCopiedServer(t *testing.T) {
-	several(t, 3, replicated(3, ""), func(tw *town) {
+	mesh(t, 3, replicated(3, ""), func(tw *town) {
 		tw.rest(10 * time.Second)
 		second := tw.sites[1]
 		second.shutdown()
@@ -220,7 +208,7 @@ func TestMeshRaftTLS(t *testing.T) {
 	cert := ca.Server(t, "10.0.1.1", "10.0.1.2", "10.0.1.3")
 	certFile, keyFile := cert.WriteFiles(t, dir)
 	block := fmt.Sprintf("tls { cert_file: %q, key_file: %q, ca_file: %q }", certFile, keyFile, ca.WriteFile(t, dir))
-	several(t, 3, replicated(3, block), func(tw *town) {
+	mesh(t, 3, replicated(3, block), func(tw *town) {
 		tw.rest(15 * time.Second)
 		tw.wantGroup()
 		if err := tw.sites[0].srv.Reload(); err != nil {
@@ -263,7 +251,7 @@ func TestMeshRaftPassword(t *testing.T) {
 	auth := func(password string) string {
 		return replicated(3, fmt.Sprintf("authorization { user: u, password: %s }", password))
 	}
-	several(t, 3, auth("p"), func(tw *town) {
+	mesh(t, 3, auth("p"), func(tw *town) {
 		tw.rest(10 * time.Second)
 		tw.wantGroup()
 		stranger := tw.prepare(3, auth("q"))
@@ -299,7 +287,7 @@ func TestMeshRaftPassword(t *testing.T) {
 // JetStream can be switched on, and off again, where there is a cluster already.
 func TestMeshSwitchesJetStreamOn(t *testing.T) {
 	const without = "cluster { name: C, " + routed + " }\n"
-	several(t, 2, without, func(tw *town) {
+	mesh(t, 2, without, func(tw *town) {
 		with := func(s *site) string {
 			return fmt.Sprintf("jetstream { store_dir: %q }\n%s", filepath.Join(s.dir, "store"), without)
 		}

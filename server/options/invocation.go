@@ -144,9 +144,6 @@ func (c *commandLine) testConfig() (*Invocation, error) {
 	if len(warnings) > 0 {
 		return nil, &ConfigError{Warnings: warnings}
 	}
-	if err := refuseTogether(o); err != nil {
-		return nil, err
-	}
 	return &Invocation{Action: TestConfig, Options: o}, nil
 }
 

@@ -35,7 +35,7 @@ func TestSamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := o.Validate(); err != nil && !strings.Contains(err.Error(), "is not supported by this version") {
+			if err := o.Validate(); err != nil {
 				t.Error(err)
 			}
 		})

@@ -47,16 +47,6 @@ var unsupportedKeys = []unsupportedKey{
 	},
 }
 
-// refuseTogether is the same for settings that exist while nothing acts on them
-// yet, or not together. It is asked last, so that the mistakes in them show
-// as well.
-func refuseTogether(o *Options) error {
-	if o.Cluster.Enabled() && o.JetStream.Enabled {
-		return fmt.Errorf("%q with %q: %w", "jetstream", "cluster", errUnsupported("JetStream of several servers"))
-	}
-	return nil
-}
-
 const (
 	operatorMode = "operator mode"
 	ocsp         = "OCSP"

@@ -33,7 +33,6 @@ func (o *Options) Validate() error {
 		checkSharing,
 		checkCluster,
 		checkJetStream,
-		refuseTogether,
 	} {
 		errs = append(errs, check(o))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-lite/nats-lite/server/jetstream/relay"
 	"github.com/nats-lite/nats-lite/server/jetstream/store"
 	"github.com/nats-lite/nats-lite/server/proto"
+	"github.com/nats-lite/nats-lite/server/raft"
 )
 
 // consumerOf returns the consumer that the request is about.
@@ -336,6 +337,9 @@ func (r *request) consumerDelete(ctx context.Context, out *api.SuccessResponse) 
 		return wrap(err)
 	case res.Err != nil:
 		return res.Err
+	}
+	if res.Consumer != nil {
+		r.tenant.e.office.awaitGone(ctx, raft.GroupID(res.Consumer.Group.ID))
 	}
 	r.tenant.consumerAdvisory(r.Stream, r.Consumer, api.ActionEventDelete)
 	out.Success = true

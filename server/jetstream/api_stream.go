@@ -268,6 +268,9 @@ func (r *request) streamDelete(ctx context.Context, out *api.SuccessResponse) *a
 	case res.Err != nil:
 		return res.Err
 	}
+	if res.Stream != nil {
+		r.tenant.e.office.awaitGone(ctx, raft.GroupID(res.Stream.Group.ID))
+	}
 	r.tenant.streamAdvisory(r.Stream, api.ActionEventDelete)
 	out.Success = true
 	return nil

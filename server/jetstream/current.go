@@ -96,12 +96,7 @@ func (m *metaGroup) current(ctx context.Context) *api.Error {
 			return api.ErrClusterNotAvail
 		}
 		// Nobody leads, or who does has just changed.
-		t := m.e.cfg.Clock.NewTimer(currentEvery)
-		select {
-		case <-t.C():
-		case <-ctx.Done():
-		}
-		if t.Stop(); ctx.Err() != nil {
+		if !m.e.pause(currentEvery) || ctx.Err() != nil {
 			break
 		}
 	}

@@ -248,15 +248,10 @@ func (r *request) assignee() (to destination, err *api.Error) {
 	return to, err
 }
 
-// areAway reports whether this server sees none of some servers.
+// areAway reports whether this server can reach none of some servers.
 func (e *Engine) areAway(nodes []uint32) bool {
-	seen, _ := e.cfg.Neighbours.Seen()
-	for _, n := range nodes {
-		if raft.NodeID(n) == e.cfg.Node || slices.Contains(seen, raft.NodeID(n)) {
-			return false
-		}
-	}
-	return true
+	up := e.online()
+	return !slices.ContainsFunc(nodes, func(n uint32) bool { return up[n] })
 }
 
 // replyWait is how long who answers waits for interest in the answer.
@@ -265,28 +260,9 @@ const replyWait = time.Second
 // awaitListener waits until somebody listens for the answer, though not for long. A request that
 // was passed on may come faster than its sender's interest, which goes by another route.
 func (r *request) awaitListener() {
-	if r.passed == 0 || r.tenant.listening(r.reply) {
-		return
-	}
-	come := make(chan struct{}, 1)
-	stop := r.tenant.account.Watch(r.reply, func() {
-		select {
-		case come <- struct{}{}:
-		default:
-		}
-	})
-	defer stop()
-	e := r.tenant.e
-	t := e.cfg.Clock.NewTimer(replyWait)
-	defer t.Stop()
-	for !r.tenant.listening(r.reply) {
-		select {
-		case <-come:
-		case <-t.C():
-			return
-		case <-e.ctx.Done():
-			return
-		}
+	if r.passed > 0 {
+		a := r.tenant.account
+		r.tenant.e.awaitInterest(r.tenant.e.ctx, a, r.reply, replyWait, func() bool { return a.HasInterest(r.reply) })
 	}
 }
 

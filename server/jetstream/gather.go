@@ -120,11 +120,15 @@ func (e *Engine) lookAtConsumer(ctx context.Context, st *meta.Stream, assigned *
 func gather[A, I any](ctx context.Context, e *Engine, assets []A, of func(A) (*meta.Group, relay.Look), look func(A) *I) []*I {
 	infos := make([]*I, len(assets))
 	var asked []int // those to be asked, by their place among the assets
+	var up map[uint32]bool
+	if e.office != nil {
+		up = e.online()
+	}
 	for i, a := range assets {
 		g, _ := of(a)
 		if e.office.leads(raft.GroupID(g.ID)) {
 			infos[i] = look(a)
-		} else if !e.areAway(g.Nodes) {
+		} else if slices.ContainsFunc(g.Nodes, func(n uint32) bool { return up[n] }) {
 			asked = append(asked, i)
 		}
 	}

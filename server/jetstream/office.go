@@ -204,27 +204,46 @@ const lookEvery = 500 * time.Millisecond
 // await waits until somebody listens as the leader of a group, or for a while. It returns false if
 // ctx ends before.
 func (o *office) await(ctx context.Context, group raft.GroupID) bool {
-	subject := subjectOfLeader(group)
-	come := make(chan struct{}, 1)
-	stop := o.account.Watch(subject, func() {
+	o.e.awaitInterest(ctx, o.account, subjectOfLeader(group), lookEvery, func() bool { return o.isHeard(group) })
+	return ctx.Err() == nil
+}
+
+// goneWait bounds how long is waited for a server to have heard that an asset is deleted.
+const goneWait = 2 * time.Second
+
+// awaitGone waits until nobody leads a group that was deleted: who asks for it then is told so,
+// on whatever server.
+func (o *office) awaitGone(ctx context.Context, group raft.GroupID) {
+	if o != nil {
+		o.e.awaitInterest(ctx, o.account, subjectOfLeader(group), goneWait, func() bool { return !o.isHeard(group) })
+	}
+}
+
+// awaitInterest waits until something is the case that may be so when interest in a subject has
+// come or gone, but no longer than for a time.
+func (e *Engine) awaitInterest(ctx context.Context, a *account.Account, subject string, wait time.Duration, is func() bool) {
+	if is() {
+		return
+	}
+	changed := make(chan struct{}, 1)
+	stop := a.Watch(subject, func() {
 		select {
-		case come <- struct{}{}:
+		case changed <- struct{}{}:
 		default:
 		}
 	})
 	defer stop()
-	t := o.e.cfg.Clock.NewTimer(lookEvery)
+	t := e.cfg.Clock.NewTimer(wait)
 	defer t.Stop()
-	for !o.isHeard(group) {
+	for !is() {
 		select {
-		case <-come:
+		case <-changed:
 		case <-t.C():
-			return true
+			return
 		case <-ctx.Done():
-			return false
+			return
 		}
 	}
-	return ctx.Err() == nil
 }
 
 // question is one that was asked, of up to a number of others.

@@ -47,12 +47,7 @@ func (m *metaGroup) propose(ctx context.Context, op *meta.Op) (meta.Result, erro
 		if o == nil || !isForAnother(err) {
 			return r, err
 		}
-		t := m.e.cfg.Clock.NewTimer(proposePause)
-		select {
-		case <-t.C():
-		case <-ctx.Done():
-		}
-		if t.Stop(); ctx.Err() != nil {
+		if !m.e.pause(proposePause) || ctx.Err() != nil {
 			return meta.Result{}, api.ErrClusterNotAvail
 		}
 	}

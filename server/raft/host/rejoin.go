@@ -30,8 +30,14 @@ func (g *Group) forgotten(why error) {
 	if s := g.State(); s == Halted || s == Stopped {
 		return
 	}
+	g.host.event(Event{Kind: EventDamage, Group: g.id, Peer: g.Self(), Err: why})
+	g.renew(why)
+}
+
+// renew ends the replica's part under its present identity, for a reason, and has it ask to be
+// admitted under another one.
+func (g *Group) renew(why error) {
 	h := g.host
-	h.event(Event{Kind: EventDamage, Group: g.id, Peer: g.Self(), Err: why})
 	if g.core != nil {
 		g.contacts = h.otherNodes(g.conf.Peers(), g.contacts)
 	}
@@ -79,6 +85,8 @@ func (g *Group) noticed(w *worker, n *peerNotice) {
 		if g.core != nil && g.core.ID().Incarnation() == n.inc && g.conf.Contains(g.core.ID()) {
 			g.forgotten(errForgot)
 		}
+	case noticeRemoved:
+		g.removed(n)
 	case noticeHalted:
 		g.leaderGone(theirs)
 	case noticeAbsent:
@@ -91,6 +99,32 @@ func (g *Group) noticed(w *worker, n *peerNotice) {
 }
 
 var errForgot = errors.New("the leader has found that entries are missing which were acknowledged")
+
+// answerRemoved tells a replica that wants to be voted for, and has no part in the group, that this
+// is so. It has been away while it was removed, and would stand for ever.
+func (g *Group) answerRemoved(w *worker, m *raft.Message) {
+	if m.Type != raft.MsgPreVote && m.Type != raft.MsgVote || g.core.Leader() == raft.None || m.To != g.core.ID() {
+		return
+	}
+	conf := g.core.Conf()
+	if s := g.core.Status(); conf.Joint() || conf.Contains(m.From) || s.ConfIndex > s.Commit {
+		return
+	}
+	w.out.notice(m.From.Node(), notice{kind: noticeRemoved, group: g.id, inc: m.From.Incarnation(), plea: uint64(g.core.Committed())})
+}
+
+var errRemoved = errors.New("the group goes on without this replica")
+
+// removed is told that this replica has no part in the group any more. Who says so may not
+// have heard yet that it has one again: but then this replica, which has one, has more of
+// the log. To believe it is safe in any case, for the identity ends with it.
+func (g *Group) removed(n *peerNotice) {
+	c := g.core
+	if c == nil || c.ID().Incarnation() != n.inc || !g.conf.Contains(c.ID()) || c.Leader() != raft.None || n.plea <= uint64(c.LastIndex()) {
+		return
+	}
+	g.renew(errRemoved)
+}
 
 // leaderGone is told that a replica does not take part any more.
 func (g *Group) leaderGone(p raft.PeerID) {

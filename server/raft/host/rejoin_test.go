@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -272,4 +273,74 @@ func TestLearnerComesBackAsLearner(t *testing.T) {
 	})
 	c.same(1)
 	c.asleep()
+}
+
+// A replica that was removed, whether it was there or not, comes back as a stranger, who is
+// admitted if he may be.
+func TestRemovedReplicaComesBackAsAStranger(t *testing.T) {
+	for n := range 4 {
+		away, joint := n%2 == 0, n > 1
+		t.Run(fmt.Sprintf("away %v, joint %v", away, joint), func(t *testing.T) {
+			c := newCluster(t, 5)
+			welcome := false
+			c.create(1, func(cfg *GroupConfig) { cfg.Admits = func(p raft.PeerID, _ uint64) bool { return welcome } })
+			nd := c.elect(1, 1)
+			gone := c.nodes[3]
+			old := gone.peer()
+			c.apply(1, "a")
+			if away {
+				gone.crash()
+			}
+			changes := []raft.Change{{Type: raft.RemovePeer, Peer: old}}
+			left := []raft.PeerID{c.nodes[1].peer(), c.nodes[2].peer(), c.nodes[4].peer(), c.nodes[5].peer()}
+			if joint {
+				changes = append(changes, raft.Change{Type: raft.RemovePeer, Peer: c.nodes[5].peer()})
+				left = left[:3]
+			}
+			nd.group(1).Change(changes, nil)
+			c.voters(1, left...)
+			c.apply(1, "b")
+			if !away {
+				c.tick(50)
+				gone.crash()
+			}
+			c.asleep()
+			gone.start()
+			g := gone.open(1)
+			c.until("it has found out", 200, func() bool { return g.State() == Rejoining })
+			c.tick(50)
+			if g.Self() == old || g.State() != Rejoining {
+				t.Errorf("it is %v, %v", g.Self(), g.State())
+			}
+			welcome = true
+			if joint {
+				c.nodes[5].crash()
+			}
+			c.voters(1, append(left, g.Self())...)
+			c.apply(1, "c")
+		})
+	}
+}
+
+// What is said to be removed by somebody who is behind is not.
+func TestRemovalIsNotBelievedOfWhoIsBehind(t *testing.T) {
+	c := newCluster(t, 3)
+	c.create(1, nil)
+	nd := c.elect(1, 1)
+	c.apply(1, "a")
+	c.asleep()
+	to, epoch := c.nodes[2], nd.host.epoch
+	old := to.peer()
+	tell := func(index raft.Index) {
+		to.host.Receive(1, Normal, appendNotice(appendFrameHead(nil, epoch), notice{kind: noticeRemoved, group: 1, inc: old.Incarnation(), plea: uint64(index)}))
+		c.tick(1)
+	}
+	tell(1000) // it knows a leader
+	nd.crash()
+	c.nodes[3].crash()
+	c.tick(30)
+	tell(to.group(1).Status().Last) // it has as much
+	if g := to.group(1); g.Self() != old || g.State() != Running {
+		t.Errorf("it is %v, %v", g.Self(), g.State())
+	}
 }

@@ -35,6 +35,7 @@ func (g *Group) run(w *worker) {
 		g.nodesChanged(m.nodes)
 		g.core.AppliedTo(applied)
 		for i := range m.msgs {
+			g.answerRemoved(w, &m.msgs[i])
 			g.step(&m.msgs[i])
 		}
 	}

@@ -56,7 +56,10 @@ const (
 	// noticeAbsent: the sender has no such replica. Now is what it has instead,
 	// 0 if nothing.
 	noticeAbsent
-	lastNotice = noticeAbsent
+	// noticeRemoved: the receiver's replica has no part in the group any more, as of the
+	// index that stands in the place of a plea.
+	noticeRemoved
+	lastNotice = noticeRemoved
 )
 
 // notice is said about a replica, of the sender's or the receiver's node.
@@ -65,7 +68,8 @@ type notice struct {
 	group raft.GroupID
 	inc   uint32
 	now   uint32
-	plea  uint64
+	// plea is that of a rejoin, or the index of removed.
+	plea uint64
 }
 
 // offer begins the transfer of an image, or takes it up again.

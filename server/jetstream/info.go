@@ -3,6 +3,7 @@ package jetstream
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
@@ -16,7 +17,41 @@ func (s *stream) info() *api.StreamInfo {
 	in := s.listed()
 	in.Config = in.Config.Clone()
 	in.Config.Metadata = api.WithServer(in.Config.Metadata, s.e.cfg.Version)
+	in.Alternates = s.alternates()
 	return in
+}
+
+// alternates are the stream and its mirrors, those of this server's cluster first. There are none if
+// there is only the stream, or only this server.
+func (s *stream) alternates() (list []api.StreamAlternate) {
+	st, e := s.assigned.Load(), s.e
+	if e.founder == nil {
+		return nil
+	}
+	e.meta.view(func(state *meta.State) {
+		add := func(of *meta.Stream) {
+			list = append(list, api.StreamAlternate{Name: of.Name(), Domain: e.cfg.Domain, Cluster: e.clusterOf(state, &of.Group)})
+		}
+		add(st)
+		for m := range state.Streams(st.Account) {
+			if o := m.Config.Mirror; o != nil && o.External == nil && o.Name == st.Name() {
+				add(m)
+			}
+		}
+	})
+	if len(list) == 1 {
+		return nil
+	}
+	slices.SortStableFunc(list, func(a, b api.StreamAlternate) int {
+		near := func(x api.StreamAlternate) int {
+			if x.Cluster == e.cfg.Cluster {
+				return 0
+			}
+			return 1
+		}
+		return near(a) - near(b)
+	})
+	return list
 }
 
 // listed describes the stream as it is in lists.

@@ -403,3 +403,27 @@ func TestServerWasAway(t *testing.T) {
 		}
 	})
 }
+
+// A stream with mirrors names them.
+func TestAlternates(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newCity(t, 3, nil)
+		defer w.close()
+		client := w.houses[2]
+		client.create(&api.StreamConfig{Name: "S", Subjects: []string{"s"}})
+		if got := client.info("S").Alternates; got != nil {
+			t.Errorf("alone: %v", got)
+		}
+		for _, name := range []string{"M", "N"} {
+			client.create(&api.StreamConfig{Name: name, Mirror: &api.StreamSource{Name: "S"}})
+		}
+		client.create(&api.StreamConfig{Name: "O", Mirror: &api.StreamSource{Name: "M"}})
+		want := []api.StreamAlternate{{Name: "S", Cluster: "C"}, {Name: "M", Cluster: "C"}, {Name: "N", Cluster: "C"}}
+		if got := client.info("S").Alternates; !slices.Equal(got, want) {
+			t.Errorf("got %v", got)
+		}
+		if got := client.info("N").Alternates; got != nil {
+			t.Errorf("of a mirror: %v", got)
+		}
+	})
+}

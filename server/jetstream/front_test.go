@@ -557,3 +557,27 @@ func TestOneServerAnswers(t *testing.T) {
 		}
 	})
 }
+
+// The requests of operators get to who answers them, although users of the system account are told
+// that it has no JetStream.
+func TestSystemAccountIsRefusedAndServed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newCity(t, 3, nil)
+		defer w.close()
+		for _, h := range w.all() {
+			if err := h.e.Serve(map[*account.Account]AccountLimits{h.acc: api.NoLimits}, []*account.Account{h.system}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		for i := range 30 {
+			operator := &rig{t: t, acc: w.houses[raft.NodeID(i%3+1)].system, patience: 5 * time.Second}
+			if _, err := call[api.SuccessResponse](operator, subjectOf(api.OpServerEvacuate), &api.ServerRequest{Server: "nobody"}); err == nil || !err.Is(api.ErrClusterServerNotMember) {
+				t.Fatalf("%v", err)
+			}
+			if _, err := call[api.StreamNamesResponse](operator, subjectOf(api.OpStreamNames), nil); err == nil || !err.Is(api.ErrNotEnabledForAccount) {
+				t.Fatalf("%v", err)
+			}
+		}
+	})
+}

@@ -94,8 +94,12 @@ func (t *tenant) alias(from, to string) *account.Subscription {
 	}}
 }
 
-// refusal answers the requests of an account that may not use JetStream.
+// refusal answers the requests of an account that may not use JetStream. It is in a queue group of
+// its own: in the system account others listen to those of operators.
 func refusal(a *account.Account, queue string) *account.Subscription {
+	if queue != "" {
+		queue += ".refused"
+	}
 	return &account.Subscription{Subject: api.Prefix + ".>", Queue: queue, Handler: func(m *account.Message) {
 		call, ok := api.Parse(string(m.Subject))
 		if !ok || len(m.Reply) == 0 || call.Op.IsSystem() {

@@ -66,7 +66,7 @@ func (s *Server) startJetStream(opts *options.Options) error {
 	}
 	if err := s.makeEngine(j, opts, fs, dir, ring); err != nil {
 		if j.others != nil {
-			j.others.tcp.Stop()
+			j.others.close()
 		}
 		return errors.Join(err, j.log.Close())
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-lite/nats-lite/internal/clock"
 	"github.com/nats-lite/nats-lite/server/cluster/mesh"
 	"github.com/nats-lite/nats-lite/server/jetstream"
 	"github.com/nats-lite/nats-lite/server/options"
@@ -28,6 +29,9 @@ type neighbours struct {
 	node raft.NodeID
 	book *transport.Book
 	tcp  *transport.TCP
+	// begun is when JetStream started; some time later all is looked at once more.
+	begun  time.Time
+	settle clock.Timer
 
 	mu sync.Mutex
 	// nodes are those that are seen, complete as jetstream.Neighbours has it.
@@ -42,6 +46,9 @@ type neighbours struct {
 const (
 	// farewell is how long what was said to others last may take to go out.
 	farewell = time.Second / 2
+	// settling is for how long a server that is there without JetStream may be about to have it. Where
+	// it is switched on everywhere at once, each would otherwise found a group by itself.
+	settling = 10 * time.Second
 	// maxSaid bounds the complaints that are remembered.
 	maxSaid = 1000
 )
@@ -49,7 +56,9 @@ const (
 // newNeighbours returns those of a node that has a log of the given incarnation. What comes from them
 // is given to receive, but nothing comes before the server has it as its JetStream.
 func (s *Server) newNeighbours(opts *options.Options, node raft.NodeID, incarnation uint32, receive transport.ReceiveFunc) (*neighbours, error) {
-	n := &neighbours{s: s, node: node, book: transport.NewBook(), watchers: make(map[int]func()), said: make(map[string]bool)}
+	n := &neighbours{
+		s: s, node: node, book: transport.NewBook(), begun: s.clock.Now(), watchers: make(map[int]func()), said: make(map[string]bool),
+	}
 	tcp, err := transport.New(transport.Config{
 		Self: node, Incarnation: incarnation, Cluster: opts.Cluster.Name, Name: s.name, Instance: s.id,
 		Authorize: n.authorize, Credentials: n.credentials, Receive: receive, Book: n.book, Dial: n.dial,
@@ -59,12 +68,13 @@ func (s *Server) newNeighbours(opts *options.Options, node raft.NodeID, incarnat
 	if err != nil {
 		return nil, err
 	}
-	n.tcp = tcp
+	n.tcp, n.settle = tcp, s.clock.AfterFunc(settling, n.look)
 	return n, nil
 }
 
 // close ends all connections, when what was said on them is out.
 func (n *neighbours) close() {
+	n.settle.Stop()
 	n.tcp.Flush(farewell)
 	n.tcp.Stop()
 }
@@ -128,7 +138,9 @@ func (n *neighbours) look() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	peers, complete := c.Sight()
-	n.nodes, n.complete = n.writeDown(peers), complete
+	without := slices.ContainsFunc(peers, func(p mesh.Server) bool { return p.Node == 0 })
+	n.nodes = n.writeDown(peers)
+	n.complete = complete && (!without || n.s.clock.Now().Sub(n.begun) >= settling)
 	for _, changed := range n.watchers {
 		changed() // which must not block, nor call
 	}

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/nats-lite/nats-lite/internal/memnet"
 	"github.com/nats-lite/nats-lite/internal/testcert"
 	"github.com/nats-lite/nats-lite/server/raft"
 	"github.com/nats-lite/nats-lite/server/raft/host"
@@ -304,6 +306,32 @@ func TestMeshSwitchesJetStreamOn(t *testing.T) {
 		}
 		second.reload(with(second))
 		tw.rest(15 * time.Second)
+		tw.wantGroup()
+	})
+}
+
+// Is there one group only where it is switched on everywhere at once?
+func TestMeshSwitchesJetStreamOnEverywhere(t *testing.T) {
+	const without = "cluster { name: C, " + routed + " }\n"
+	mesh(t, 3, without, func(tw *town) {
+		for _, a := range tw.sites {
+			for _, b := range tw.sites {
+				if a != b {
+					tw.network.SetLink(a.host, b.host, memnet.Link{Latency: 50 * time.Millisecond})
+				}
+			}
+		}
+		var wg sync.WaitGroup
+		for _, s := range tw.sites {
+			s.configure(fmt.Sprintf("jetstream { store_dir: %q }\n%s", s.path("store"), without))
+			wg.Go(func() {
+				if err := s.srv.Reload(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		tw.rest(30 * time.Second)
 		tw.wantGroup()
 	})
 }

@@ -91,7 +91,7 @@ func (s *Server) makeEngine(j *jetStream, opts *options.Options, fs vfs.FS, dir 
 	o, node := &opts.JetStream, s.nodeID(j.log)
 	hc := host.Config{
 		Node: node, Log: j.log, Transport: nobody{}, Clock: s.clock, FS: fs, Dir: filepath.Join(dir, "images"),
-		Cipher: ring.Cipher(), Seed: rand.Uint64(), Events: func(e host.Event) { j.engine.HostEvent(e) },
+		Cipher: ring.Cipher(), Seed: rand.Uint64(), Events: func(e host.Event) { s.hostEvent(j.engine, &e) },
 		MaxGroupBytes: 2 * max(o.MaxBufferedSize, defaultGroupBytes/2), MaxHostBytes: 4 * max(o.MaxBufferedSize, defaultHostBytes/4),
 	}
 	ec := jetstream.Config{

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-lite/nats-lite/server/jetstream"
 	"github.com/nats-lite/nats-lite/server/options"
 	"github.com/nats-lite/nats-lite/server/raft"
+	"github.com/nats-lite/nats-lite/server/raft/host"
 	"github.com/nats-lite/nats-lite/server/raft/transport"
 )
 
@@ -241,6 +242,14 @@ func (s *Server) acceptRaft(nc net.Conn, read []byte) {
 func (s *Server) meetNeighbours() {
 	if n := s.neighbours(); n != nil {
 		n.look()
+	}
+}
+
+// hostEvent takes note of what the host of raft groups tells.
+func (s *Server) hostEvent(engine *jetstream.Engine, e *host.Event) {
+	engine.HostEvent(*e)
+	if c := s.cluster.Load(); c != nil && e.Kind == host.EventNodeDown {
+		c.Suspect(uint32(e.Node))
 	}
 }
 

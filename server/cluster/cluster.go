@@ -116,7 +116,7 @@ const (
 	// dialTimeout is how long it may take until there is a connection.
 	dialTimeout = 2 * time.Second
 	// suspectTimeout is how long a server has for a sign of life when another one has
-	// come with its name.
+	// come with its name, or raft does not hear it any more.
 	suspectTimeout = 2 * time.Second
 	// maxStrangers bounds the connections whose other ends have not said who they are.
 	maxStrangers = 256

@@ -82,3 +82,15 @@ func (c *Cluster) AdmitsRaft(user, password string) bool {
 	s := c.inForce()
 	return (&Handshake{Username: s.Username, Password: s.Password}).knows(user, password)
 }
+
+// Suspect has a server show that it is there, because raft does not hear it any more: if nothing comes on
+// one of its routes soon, that is closed, so that messages go to others which would be lost there.
+func (c *Cluster) Suspect(node uint32) {
+	c.post(func() {
+		for _, l := range c.links {
+			if p, ok := c.mesh.Peer(l.route.peer.ID); ok && p.Node == node {
+				l.route.Probe(suspectTimeout)
+			}
+		}
+	})
+}

@@ -177,3 +177,30 @@ func TestNodeIsTold(t *testing.T) {
 
 // half is that of the latency.
 const half = time.Millisecond / 2
+
+// Who raft does not hear is let go of before long, unless it shows that it is there.
+func TestSuspect(t *testing.T) {
+	inWorld(t, "a b c", func(w *world, ms []*member) {
+		for i, m := range ms {
+			m.info.RaftNode = uint32(i + 1)
+		}
+		startAll(ms)
+		wantMesh(t, ms...)
+		ms[0].cluster.Suspect(2)
+		ms[0].cluster.Suspect(9) // whoever that is
+		time.Sleep(2 * suspectTimeout)
+		wantMesh(t, ms...)
+		a, b := w.net.Host("a"), w.net.Host("b")
+		w.net.Block(a, b)
+		w.net.Block(b, a)
+		ms[0].cluster.Suspect(2)
+		time.Sleep(suspectTimeout + time.Second)
+		ms[0].wantPeers("c")
+		if routes := ms[0].cluster.Routes(); len(routes) != 4 {
+			t.Errorf("%d routes are left", len(routes))
+		}
+		w.net.Heal()
+		time.Sleep(2 * time.Minute)
+		wantMesh(t, ms...)
+	})
+}

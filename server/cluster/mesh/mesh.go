@@ -167,6 +167,14 @@ func (m *Mesh) Peers() []Server {
 	return list
 }
 
+// Peer returns a server that there is a link to, by its ID.
+func (m *Mesh) Peer(id string) (Server, bool) {
+	if p := m.peers[id]; p != nil {
+		return p.Server, true
+	}
+	return Server{}, false
+}
+
 // Complete reports whether somebody is there at each configured address. Where this server
 // itself listens, nobody else is to be.
 func (m *Mesh) Complete() bool {

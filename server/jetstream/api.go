@@ -92,6 +92,10 @@ var finishers = map[api.Op]func(context.Context, *request, api.Reply) *api.Error
 	api.OpStreamRestore:         answer((*request).streamRestoring),
 	api.OpConsumerCreate:        answer((*request).consumerMade),
 	api.OpConsumerDurableCreate: answer((*request).consumerMade),
+
+	api.OpStreamCancelMove:        answer((*request).streamMoves),
+	api.OpAccountStreamMove:       answer((*request).streamMoves),
+	api.OpAccountStreamCancelMove: answer((*request).streamMoves),
 }
 
 // requestTimeout is how long a request may wait for an asset.

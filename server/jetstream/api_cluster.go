@@ -7,6 +7,7 @@ import (
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/jetstream/placement"
+	"github.com/nats-lite/nats-lite/server/jetstream/relay"
 	"github.com/nats-lite/nats-lite/server/raft"
 )
 
@@ -229,7 +230,7 @@ func (e *Engine) clusterOf(s *meta.State, g *meta.Group) string {
 }
 
 // cancelMove has a stream go back to where it was. It answers requests of users and of operators.
-func (r *request) cancelMove(ctx context.Context, out *api.StreamUpdateResponse) *api.Error {
+func (r *request) cancelMove(ctx context.Context, _ *api.StreamUpdateResponse) *api.Error {
 	e := r.tenant.e
 	for {
 		st, _, err := r.assignedOf()
@@ -245,15 +246,22 @@ func (r *request) cancelMove(ctx context.Context, out *api.StreamUpdateResponse)
 		case res.Stale:
 			continue
 		}
-		return r.tellStream(res.Stream, out)
+		return r.has(res.Stream, nil, relay.Made{Updated: res.Changed})
 	}
 }
 
-// tellStream answers with what a stream is like.
-func (r *request) tellStream(st *meta.Stream, out *api.StreamUpdateResponse) *api.Error {
+// streamMoves is the second half of what has a stream go elsewhere: it says what the stream is like.
+func (r *request) streamMoves(ctx context.Context, out *api.StreamUpdateResponse) *api.Error {
+	st, _, err := r.assignedOf()
+	if err != nil {
+		return err
+	}
 	s := r.tenant.e.stream(st.Group.ID)
-	if s == nil || !s.isOpen() {
-		return api.ErrClusterNotAvail
+	if s == nil || s.id != r.made.group {
+		return api.ErrStreamNotFound // there is another one by now
+	}
+	if err := s.leads(ctx); err != nil {
+		return err
 	}
 	out.StreamInfo = s.info()
 	return nil
@@ -261,7 +269,7 @@ func (r *request) tellStream(st *meta.Stream, out *api.StreamUpdateResponse) *ap
 
 // accountStreamMove has a stream of any account go elsewhere: off a server, or to servers of a
 // cluster, a domain, or with tags.
-func (r *request) accountStreamMove(ctx context.Context, out *api.StreamUpdateResponse) *api.Error {
+func (r *request) accountStreamMove(ctx context.Context, _ *api.StreamUpdateResponse) *api.Error {
 	var q api.MoveRequest
 	if err := r.decode(&q); err != nil {
 		return err
@@ -293,7 +301,7 @@ func (r *request) accountStreamMove(ctx context.Context, out *api.StreamUpdateRe
 		case res.Stale:
 			continue
 		}
-		return r.tellStream(res.Stream, out)
+		return r.has(res.Stream, nil, relay.Made{Updated: res.Changed})
 	}
 }
 
@@ -359,6 +367,9 @@ func (r *request) serverEvacuate(ctx context.Context, out *api.SuccessResponse) 
 	return nil
 }
 
+// errHandedOver says that the request is for somebody else, to whom this server has handed over.
+var errHandedOver = api.ErrClusterNotAvail.With()
+
 // serverRemove takes a server away for good. It is answered when that is over: when the group of
 // all servers goes on without it, so that it does not count for a majority any more.
 func (r *request) serverRemove(ctx context.Context, out *api.SuccessResponse) *api.Error {
@@ -373,7 +384,7 @@ func (r *request) serverRemove(ctx context.Context, out *api.SuccessResponse) *a
 		case err != nil:
 			return err
 		case to != 0:
-			return api.ErrClusterNotAvail
+			return errHandedOver
 		}
 	}
 	res, perr := e.meta.propose(ctx, &meta.Op{RemoveServer: &meta.RemoveServer{Node: sv.Node, View: e.view()}})
@@ -384,9 +395,6 @@ func (r *request) serverRemove(ctx context.Context, out *api.SuccessResponse) *a
 		return res.Err
 	}
 	e.cfg.Logger.Noticef("JetStream: server %s is removed from the cluster", sv.Name)
-	e.advise(e.system.account, api.EventServerRemoved, &api.ServerRemoved{
-		Event: e.event(api.TypeServerRemoved), Server: sv.Name, ServerID: api.PeerID(sv.Node), Cluster: sv.Cluster, Domain: e.cfg.Domain,
-	})
 	if !e.awaitRemoval(ctx, sv.Node) {
 		return api.ErrClusterServerMemberChangeInflight
 	}

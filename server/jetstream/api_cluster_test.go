@@ -112,8 +112,10 @@ func TestMetaStepdown(t *testing.T) {
 		leader := w.leader()
 		refuses(leader, subject, &placed{Placement: &api.Placement{Preferred: "X"}}, noPeers(`preferred server "X" not known`))
 		refuses(leader, subject, &placed{Placement: &api.Placement{Cluster: "D"}}, noPeers("no replacement peer connected"))
-		other := w.houses[leader.node%3+1]
-		refuses(other, subject, nil, api.ErrClusterNotAvail)
+		// Whoever is asked passes it on to who leads.
+		granted[api.SuccessResponse](w.houses[leader.node%3+1], subject, nil)
+		w.wait("another leader", func() bool { return w.leads() && w.leader() != leader })
+		leader = w.leader()
 		for _, h := range w.all() {
 			if h != leader {
 				h.close()
@@ -212,9 +214,9 @@ func TestServerRemoveRequests(t *testing.T) {
 			refuses(leader, subject, body, api.ErrClusterServerNotMember)
 		}
 		// Who is asked to remove itself hands over to somebody who can say when it is done.
-		refuses(leader, subject, &api.ServerRequest{Server: leader.e.cfg.Name}, api.ErrClusterNotAvail)
+		granted[api.SuccessResponse](leader, subject, &api.ServerRequest{Server: leader.e.cfg.Name})
+		leader.close()
 		next := w.leader()
-		granted[api.SuccessResponse](next, subject, &api.ServerRequest{Server: leader.e.cfg.Name})
 		refuses(next, subject, &api.ServerRequest{Server: next.e.cfg.Name}, api.ErrPeerRemap)
 	})
 }
@@ -222,28 +224,42 @@ func TestServerRemoveRequests(t *testing.T) {
 // assigned returns what is assigned to a name by the leader's copy.
 func (w *town) assigned(stream string) *meta.Stream { return w.leader().e.assigned("A", stream) }
 
-// end reports the end of what is under way with a stream.
-func (w *town) end(stream string) {
+// arrives waits until a stream is where it is to be, with its consumers.
+func (w *town) arrives(stream string) {
 	w.t.Helper()
-	st := w.assigned(stream)
-	e := w.leader().e
-	var ops []*meta.EndChange
-	e.meta.view(func(*meta.State) {
-		for c := range st.Consumers() {
-			if c.Group.Change != nil {
-				ops = append(ops, &meta.EndChange{Consumer: c.Name(), Group: c.Group.ID, Change: c.Group.Change.ID})
+	w.wait("the end of the change of "+stream, func() bool {
+		st, on := w.assigned(stream), false
+		w.leader().e.meta.view(func(*meta.State) {
+			on = st.Group.Change != nil
+			for c := range st.Consumers() {
+				on = on || c.Group.Change != nil
 			}
-		}
+		})
+		return !on
 	})
-	if st.Group.Change != nil {
-		ops = append(ops, &meta.EndChange{Group: st.Group.ID, Change: st.Group.Change.ID})
+}
+
+// stuck sends a stream to a server that is not there, so that it never arrives.
+func (w *town) stuck(stream string, to ...uint32) {
+	w.t.Helper()
+	g := w.assigned(stream).Group
+	r, err := w.leader().e.meta.propose(w.t.Context(), &meta.Op{ChangePeers: &meta.ChangePeers{Account: "A", Stream: stream, Group: g.ID, Was: g.Nodes, Nodes: to}})
+	if err != nil || !r.Changed {
+		w.t.Fatal(r, err)
 	}
-	for _, o := range ops {
-		o.Account, o.Stream = "A", stream
-		if r, err := e.meta.propose(w.t.Context(), &meta.Op{EndChange: o}); err != nil || !r.Changed {
-			w.t.Fatal(r, err)
+}
+
+// bystander returns a server that neither leads the assets nor is one of some others.
+func (w *town) bystander(others ...uint32) *house {
+	w.t.Helper()
+	leader := w.leader()
+	for _, h := range w.all() {
+		if h != leader && !slices.Contains(others, uint32(h.node)) {
+			return h
 		}
 	}
+	w.t.Fatal("there is none")
+	return nil
 }
 
 // Servers are taken out of streams, which others take over, and that can be cancelled.
@@ -251,13 +267,10 @@ func TestPeersAreReplaced(t *testing.T) {
 	for _, op := range []api.Op{api.OpStreamPeerRemove, api.OpStreamPeerEvacuate} {
 		t.Run(op.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newCity(t, 4, nil)
+				w := newCity(t, 5, nil)
 				defer w.close()
-				for _, c := range []*api.StreamConfig{{Name: "S", Replicas: 2}, {Name: "ALL", Replicas: 4}} {
-					if _, err := w.place(c); err != nil {
-						t.Fatal(err)
-					}
-				}
+				w.mustPlace(&api.StreamConfig{Name: "S", Replicas: 2})
+				w.mustPlace(&api.StreamConfig{Name: "ALL", Replicas: 5})
 				leader, subject := w.leader(), subjectOf(op, "S")
 				name := func(node uint32) string { return fmt.Sprint("S", node) }
 				refuses(leader, subject, nil, api.ErrBadRequest)
@@ -266,34 +279,39 @@ func TestPeersAreReplaced(t *testing.T) {
 				refuses(leader, subjectOf(op, "ALL"), &api.PeerRequest{Peer: "S1"}, api.ErrPeerRemap)
 				before := w.assigned("S").Group.Nodes
 				granted[api.SuccessResponse](leader, subject, &api.PeerRequest{Peer: name(before[1])})
-				g := w.assigned("S").Group
-				if len(g.Nodes) != 2 || g.Nodes[0] != before[0] || g.Nodes[1] == before[1] || g.Change == nil || g.Change.Forced {
-					t.Fatalf("%v became %+v", before, g)
+				now := w.assigned("S").Group.Nodes
+				if len(now) != 2 || now[0] != before[0] || now[1] == before[1] {
+					t.Fatalf("%v became %v", before, now)
 				}
 				refuses(leader, subject, &api.PeerRequest{Peer: name(before[1])}, api.ErrClusterPeerNotMember)
-				refuses(leader, subject, &api.PeerRequest{Peer: name(before[0])}, api.ErrStreamMoveInProgress)
+				w.arrives("S")
 
+				down := w.bystander(now...)
+				down.close()
+				time.Sleep(10 * time.Second)
+				w.stuck("S", now[0], uint32(down.node))
+				refuses(leader, subject, &api.PeerRequest{Peer: name(uint32(down.node))}, api.ErrStreamMoveInProgress)
 				cancel := subjectOf(api.OpStreamCancelMove, "S")
 				if in := granted[api.StreamUpdateResponse](leader, cancel, nil); in.StreamInfo == nil || in.Config.Name != "S" {
 					t.Errorf("%+v", in)
 				}
-				if g := w.assigned("S").Group; !slices.Equal(g.Nodes, before) {
-					t.Errorf("%v is back as %+v", before, g)
+				if g := w.assigned("S").Group; !slices.Equal(g.Nodes, now) {
+					t.Errorf("%v is back as %+v", now, g)
 				}
 				refuses(leader, cancel, nil, api.ErrStreamReconfigureNotInProgress)
 				refuses(leader, subjectOf(api.OpStreamCancelMove, "T"), nil, api.ErrStreamNotFound)
-				w.end("S")
+				w.arrives("S")
 
 				// Of one that is gone nobody waits for what only it has, if it is removed.
-				other := before[1]
-				if raft.NodeID(other) == leader.node {
-					other = before[0]
+				gone := now[0]
+				if raft.NodeID(gone) == leader.node {
+					gone = now[1]
 				}
-				w.houses[raft.NodeID(other)].close()
+				w.houses[raft.NodeID(gone)].close()
 				time.Sleep(20 * time.Second)
-				leader = w.leader()
-				granted[api.SuccessResponse](leader, subject, &api.PeerRequest{Peer: name(other)})
-				if g := w.assigned("S").Group; slices.Contains(g.Nodes, other) || g.Change.Forced != (op == api.OpStreamPeerRemove) {
+				granted[api.SuccessResponse](w.leader(), subject, &api.PeerRequest{Peer: name(gone)})
+				// The other one alone is no majority, so that it goes on.
+				if g := w.assigned("S").Group; slices.Contains(g.Nodes, gone) || g.Change == nil || g.Change.Forced != (op == api.OpStreamPeerRemove) {
 					t.Errorf("%+v, %+v", g, g.Change)
 				}
 			})
@@ -332,10 +350,15 @@ func TestPeersOfConsumersAreReplaced(t *testing.T) {
 		}
 		refuses(leader, subjectOf(api.OpConsumerPeerRemove, "S", "all"), &api.PeerRequest{Peer: fmt.Sprint("S", was)}, api.ErrPeerRemap)
 		granted[api.SuccessResponse](leader, subject, &api.PeerRequest{Peer: api.PeerID(was)})
-		if g := of("c"); g.Nodes[0] == was || !slices.Contains(st.Group.Nodes, g.Nodes[0]) || g.Change == nil {
+		if g := of("c"); g.Nodes[0] == was || !slices.Contains(st.Group.Nodes, g.Nodes[0]) {
 			t.Errorf("%+v", g)
 		}
-		refuses(leader, subjectOf(api.OpConsumerPeerEvacuate, "S", "c"), &api.PeerRequest{Peer: api.PeerID(of("c").Nodes[0])}, api.ErrStreamReconfigureInProgress)
+		w.arrives("S")
+		was = of("c").Nodes[0]
+		granted[api.SuccessResponse](leader, subjectOf(api.OpConsumerPeerEvacuate, "S", "c"), &api.PeerRequest{Peer: fmt.Sprint("S", was)})
+		if g := of("c"); g.Nodes[0] == was || !slices.Contains(st.Group.Nodes, g.Nodes[0]) {
+			t.Errorf("%+v", g)
+		}
 	})
 }
 
@@ -359,28 +382,37 @@ func TestOperatorsMoveStreams(t *testing.T) {
 		refuses(leader, cancel, nil, api.ErrStreamReconfigureNotInProgress)
 
 		before := w.assigned("T").Group.Nodes
-		granted[api.StreamUpdateResponse](leader, move, &api.MoveRequest{Server: fmt.Sprint("S", before[0])})
+		in := granted[api.StreamUpdateResponse](leader, move, &api.MoveRequest{Server: fmt.Sprint("S", before[0])})
+		if in.StreamInfo == nil || in.Config.Name != "T" {
+			t.Errorf("%+v", in)
+		}
 		if g := w.assigned("T").Group; slices.Contains(g.Nodes, before[0]) || !slices.Contains(g.Nodes, before[1]) {
 			t.Errorf("%v became %+v", before, g)
 		}
-		granted[api.StreamUpdateResponse](leader, cancel, nil)
-		w.end("T")
-		if g := w.assigned("T").Group; !slices.Equal(g.Nodes, before) || g.Change != nil {
-			t.Errorf("%v is back as %+v", before, g)
-		}
+		w.arrives("T")
 		granted[api.StreamUpdateResponse](leader, move, &api.MoveRequest{Tags: []string{"b"}})
 		if g := w.assigned("T").Group; !slices.Equal(slices.Sorted(slices.Values(g.Nodes)), []uint32{3, 4}) {
 			t.Errorf("%v became %+v", before, g)
 		}
-		if w.assigned("T").Group.Change != nil {
-			w.end("T")
-		}
+		w.arrives("T")
 
 		evacuate := subjectOf(api.OpServerEvacuate)
 		refuses(leader, evacuate, &api.ServerRequest{Server: "X"}, api.ErrClusterServerNotMember)
 		granted[api.SuccessResponse](leader, evacuate, &api.ServerRequest{Server: "S3"})
-		if g := w.assigned("T").Group; slices.Contains(g.Nodes, 3) || len(g.Nodes) != 2 {
-			t.Errorf("%+v", g)
+		now := w.assigned("T").Group.Nodes
+		if slices.Contains(now, 3) || len(now) != 2 {
+			t.Errorf("it is on %v", now)
+		}
+		w.arrives("T")
+
+		down := w.bystander(now...)
+		down.close()
+		time.Sleep(10 * time.Second)
+		w.stuck("T", now[0], uint32(down.node))
+		granted[api.StreamUpdateResponse](leader, cancel, nil)
+		w.arrives("T")
+		if g := w.assigned("T").Group; !slices.Equal(g.Nodes, now) {
+			t.Errorf("%v is back as %+v", now, g)
 		}
 	})
 }
@@ -404,7 +436,7 @@ func TestStepdownOfOneReplica(t *testing.T) {
 	})
 }
 
-// A stream and its consumer are handed over to who is wanted.
+// A stream and its consumer are handed over to who is wanted, and stay there.
 func TestLeadersStepDown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newCity(t, 3, nil)
@@ -425,7 +457,16 @@ func TestLeadersStepDown(t *testing.T) {
 			w.wait("any other leader", func() bool { return leader() != nil && leader() != to })
 			now := leader()
 			refuses(now, subject, &placed{Placement: &api.Placement{Preferred: now.e.cfg.Name}}, noPeers(fmt.Sprintf("preferred server %q is already leader", now.e.cfg.Name)))
-			refuses(to, subject, nil, api.ErrClusterNotAvail)
+			group := func() (g meta.Group) {
+				w.leader().e.meta.view(func(s *meta.State) {
+					g = s.Stream("A", "S").Group
+					if strings.HasSuffix(subject, ".c") {
+						g = s.Stream("A", "S").Consumer("c").Group
+					}
+				})
+				return g
+			}
+			w.wait("the note of that", func() bool { return group().Preferred == uint32(now.node) })
 		}
 	})
 }

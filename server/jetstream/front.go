@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -134,7 +135,10 @@ func (r *request) settle(ctx context.Context, reply api.Reply) (mine bool, _ *ap
 		return mine, err
 	}
 	if r.made == nil {
-		if err := handle(ctx, r, reply); err != nil || r.made == nil {
+		if err := handle(ctx, r, reply); err == errHandedOver {
+			mine, derr := r.direct(ctx)
+			return mine, cmp.Or(derr, err)
+		} else if err != nil || r.made == nil {
 			return true, err
 		}
 		// The second half is for who leads the asset.

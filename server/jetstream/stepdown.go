@@ -50,7 +50,7 @@ func (e *Engine) stepDown(ctx context.Context, group *host.Group, wishes *api.Pl
 			t.Stop()
 			return 0, api.ErrClusterNotAvail
 		}
-		if leader, _ := group.Leader(); leader != raft.None && leader != status.ID {
+		if leader, _ := group.Leader(); leader != raft.None && leader != status.ID && !e.office.leads(group.ID()) {
 			return uint32(leader.Node()), nil
 		}
 		if now := group.Status(); now.Role == raft.Leader && now.Term == status.Term && now.Transferee == raft.None {

@@ -91,13 +91,12 @@ func TestMissingReplicasArePlaced(t *testing.T) {
 		gone.close()
 		time.Sleep(10 * time.Second)
 		granted[api.SuccessResponse](w.leader(), subjectOf(api.OpServerRemove), &api.ServerRequest{Server: gone.e.cfg.Name})
-		if left := w.assigned("S").Group.Nodes; len(left) != 2 || slices.Contains(left, uint32(gone.node)) {
-			t.Fatalf("it is left on %v", left)
+		var left []uint32
+		for _, h := range w.all() {
+			left = append(left, uint32(h.node))
 		}
+		w.wait("two replicas", func() bool { return w.isOn(st, 1, left...) })
 		w.open(4, vfs.NewMem())
-		w.wait("a third server", func() bool {
-			nodes := w.assigned("S").Group.Nodes
-			return len(nodes) == 3 && slices.Contains(nodes, 4)
-		})
+		w.wait("three replicas", func() bool { return w.isOn(st, 1, append(left, 4)...) && w.areVoters(st, 3) })
 	})
 }

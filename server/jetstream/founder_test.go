@@ -309,6 +309,46 @@ func TestNewcomersJoin(t *testing.T) {
 	})
 }
 
+// A server whose log begins behind a checkpoint that it does not have asks the others for what there
+// is to be, as one that has forgotten.
+func TestLostCheckpointOfAssets(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newTown(t, 3)
+		defer w.close()
+		for n := range raft.NodeID(3) {
+			w.open(n+1, vfs.NewMem(), often)
+		}
+		time.Sleep(10 * time.Second)
+		w.wantGroup(3)
+		for i := range 30 {
+			if r, err := w.leader().e.meta.propose(t.Context(), &meta.Op{AddServer: &meta.AddServer{Server: meta.Server{
+				Node: 3, Name: "S3", Incarnation: w.houses[3].log.Incarnation(), Cluster: "C", Tags: []string{fmt.Sprint(i)},
+			}}}); err != nil || r.Err != nil {
+				t.Fatal(err, r.Err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		h := w.houses[2]
+		g, _ := h.log.Group(metaGroupID)
+		old := h.host.Groups()[0].Self()
+		h.close()
+		if g.State().Base.Index == 0 {
+			t.Fatal("its log has everything")
+		}
+		for _, name := range []string{metaName, oldMetaName} {
+			if err := h.disk.Remove(h.e.path(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.open(2, h.disk)
+		time.Sleep(time.Minute)
+		w.wantGroup(3)
+		if now := w.houses[2].host.Groups()[0].Self(); now == old {
+			t.Errorf("it is %v as before", now)
+		}
+	})
+}
+
 // A server that was alone brings along what it has.
 func TestLoneServerIsJoined(t *testing.T) {
 	bubble(t, func(t *testing.T) {

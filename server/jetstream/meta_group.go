@@ -82,6 +82,11 @@ func openMeta(e *Engine) (*metaGroup, error) {
 		case m.isAllLogged():
 			e.cfg.Logger.Errorf("JetStream: %v; the log has everything", errors.Join(err, older))
 			return m, errors.Join(e.putAside(metaName), e.putAside(oldMetaName))
+		case !damaged && errors.Is(older, fs.ErrNotExist) && e.cfg.Neighbours != nil:
+			// A replica that was admitted anew begins its log where its state is, and may end
+			// before it has kept that. The host finds that it has forgotten, and asks the others.
+			e.cfg.Logger.Warnf("JetStream: which assets there are was not kept; the other servers know it")
+			return m, nil
 		case !errors.Is(older, fs.ErrNotExist):
 			err = errors.Join(err, older)
 		}

@@ -55,6 +55,8 @@ func wholes(own string, seeds int) []stage {
 		return stage{"sim", []string{"./test/sim", "-run=^" + test + "$", fmt.Sprintf("-sim.seeds=%d", seeds)}}
 	}
 	switch {
+	case own == "./server", strings.HasPrefix(own+"/", "./server/cluster/"):
+		return []stage{{"server", []string{"./server", "-run=^TestMesh"}}}
 	case replicated(own):
 		// A seed of these takes longer.
 		return []stage{{"jetstream", []string{"./server/jetstream"}}, simulated("TestJetStream", max(1, seeds/4))}

@@ -276,7 +276,13 @@ func (r *Raft) stepAppReject(p *progress, m Message) {
 			return // the answer to an earlier one
 		}
 		hint := r.lastOfTerm(min(m.Hint, m.Index-1), m.LogTerm, p.match)
-		p.next = max(p.match, hint) + 1
+		next := max(p.match, hint) + 1
+		if next == p.next {
+			// It lacks what it has acknowledged, or says what it said before it had that. The
+			// heartbeats find out which; to ask again at once would go on until then.
+			return
+		}
+		p.next = next
 		p.waiting = false
 	}
 }

@@ -293,6 +293,32 @@ func TestReplicaKnowsThatItIsBehind(t *testing.T) {
 	}
 }
 
+// A peer that lacks what it has acknowledged is not asked for it again and again.
+func TestForgetfulPeerIsNotAskedAtOnce(t *testing.T) {
+	c := newCluster(t, 1, 2, 3)
+	p := c.elect(1)
+	c.propose(p, 3)
+	c.drop = func(m Message) bool { return m.To == 2 || m.From == 2 }
+	peer := p.progress(2)
+	last := peer.match
+	peer.become(Probe)
+	c.propose(p, 1)
+	if !peer.waiting || peer.next != last+1 {
+		t.Fatalf("%+v", peer)
+	}
+	no := Message{Type: MsgAppResp, From: 2, Term: p.Term(), Reject: true, Index: last, Hint: last - 1, LogTerm: p.Term()}
+	if out := c.give(p, no); len(out) > 0 {
+		t.Errorf("it is asked again: %+v", out)
+	}
+	// A heartbeat that was sent since then tells.
+	c.now += 1e9
+	p.Tick(c.now)
+	c.give(p, Message{Type: MsgHeartbeatResp, From: 2, Term: p.Term(), Index: last - 1, Sent: c.now})
+	if !peer.forgot {
+		t.Error("nobody finds out that it has forgotten")
+	}
+}
+
 func TestStaleSnapshotIsIgnored(t *testing.T) {
 	c := newCluster(t, 1, 2, 3)
 	c.propose(c.elect(1), 5)

@@ -423,9 +423,9 @@ func crashFounding(t *testing.T, nth int) (crashed bool) {
 	h := w.open(2, disk)
 	h.fs.SetInjector(errorfs.InjectorFunc(func(errorfs.Op) errorfs.Fault {
 		if ops.Add(1) == int64(nth) {
-			left.Store(disk.CrashClone(vfs.CrashOptions{}))
 			w.cut(1, 2, true)
 			w.cut(2, 3, true)
+			left.Store(disk.CrashClone(vfs.CrashOptions{}))
 		}
 		return errorfs.Fault{}
 	}))
@@ -468,10 +468,8 @@ func TestFoundingInTurmoil(t *testing.T) {
 					case p < 4:
 						w.cut(node, node%3+1, rng.IntN(2) == 0)
 					case p < 9 || lost:
-						left := disks[node].CrashClone(vfs.CrashOptions{})
-						w.houses[node].close()
-						disks[node] = left
-						w.open(node, left)
+						disks[node] = w.houses[node].crash(vfs.CrashOptions{})
+						w.open(node, disks[node])
 					default:
 						lost = true
 						w.houses[node].close()

@@ -42,6 +42,7 @@ func (s *Server) endpoints() map[string]system.Endpoint {
 			}
 			return answer, err
 		}),
+		"ACCOUNTZ": endpoint(func(o monitor.AccountzOptions, _ string) (any, error) { return s.monitor.Accountz(o) }),
 		"RAFTZ": endpoint(func(o monitor.RaftzOptions, _ string) (any, error) {
 			answer, err := s.monitor.Raftz(o)
 			if errors.Is(err, monitor.ErrNoRaft) {

@@ -183,6 +183,32 @@ func subOf(acc string, s *account.Subscription) monitor.Sub {
 	return out
 }
 
+func (m source) Accounts() monitor.Accounts {
+	var all monitor.Accounts
+	a := m.s.accounts.Load()
+	for name := range a.byName {
+		all.Names = append(all.Names, name)
+	}
+	if a.system != nil {
+		all.System = a.system.Name()
+	}
+	return all
+}
+
+func (m source) Account(name string) (monitor.AccountDetail, bool) {
+	all := m.s.accounts.Load()
+	a := all.byName[name]
+	if a == nil {
+		return monitor.AccountDetail{}, false
+	}
+	m.s.mu.Lock()
+	loaded := m.s.loaded
+	m.s.mu.Unlock()
+	return monitor.AccountDetail{
+		Name: name, Updated: loaded, IsSystem: a == all.system, Complete: true, Clients: a.Connections(), Subscriptions: a.Interest().Len(),
+	}, true
+}
+
 func (m source) SubStats(name string) monitor.SubStats {
 	var sum monitor.SubStats
 	var matching account.Matching

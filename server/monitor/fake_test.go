@@ -41,6 +41,19 @@ func (s *fakeSource) Routes() *Routes { return &s.routes }
 
 func (s *fakeSource) SubStats(account string) SubStats { return s.stats[account] }
 
+func (s *fakeSource) Accounts() Accounts {
+	return Accounts{System: "SYS", Names: []string{"SYS", "A", "$G"}}
+}
+
+func (s *fakeSource) Account(name string) (AccountDetail, bool) {
+	if !slices.Contains(s.Accounts().Names, name) {
+		return AccountDetail{}, false
+	}
+	return AccountDetail{
+		Name: name, Updated: ago(time.Hour).In(time.FixedZone("east", 3600)), IsSystem: name == "SYS", Complete: true, Leafs: 1, Clients: 2, Subscriptions: 3,
+	}, true
+}
+
 func (s *fakeSource) Subs(filter SubFilter) iter.Seq[Sub] {
 	s.subFilter = filter
 	s.subsCalls++

@@ -30,6 +30,7 @@ func (m *Monitor) addEndpoints() {
 		{paths: []string{"/connz"}, title: "Connections", serve: m.serveConnz},
 		{paths: []string{"/routez"}, title: "Routes", serve: m.serveRoutez},
 		{paths: []string{"/subsz", "/subscriptionsz"}, title: "Subscriptions", serve: m.serveSubsz},
+		{paths: []string{"/accountz"}, title: "Accounts", serve: m.serveAccountz},
 		{paths: []string{"/jsz"}, title: "JetStream", serve: m.serveJsz},
 		{paths: []string{"/raftz"}, serve: m.serveRaftz},
 		{paths: []string{"/healthz"}, title: "Health", serve: m.serveHealthz},
@@ -90,6 +91,10 @@ func (m *Monitor) serveRoutez(w http.ResponseWriter, r *http.Request) {
 
 func (m *Monitor) serveSubsz(w http.ResponseWriter, r *http.Request) {
 	serveOptions(w, r, SubszQuery, m.Subsz)
+}
+
+func (m *Monitor) serveAccountz(w http.ResponseWriter, r *http.Request) {
+	serveOptions(w, r, AccountzQuery, m.Accountz)
 }
 
 func (m *Monitor) serveJsz(w http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,7 @@ func TestPaths(t *testing.T) {
 				"/varz?callback=f",
 			},
 			[]string{
-				"/varz/", "/Varz", "/x/varz", "//varz", "/gatewayz", "/leafz", "/raftz", "/accountz", "/accstatz",
+				"/varz/", "/Varz", "/x/varz", "//varz", "/gatewayz", "/leafz", "/raftz", "/accstatz",
 				"/ipqueuesz", "/debug/pprof/", "/favicon.ico",
 			},
 		},
@@ -94,6 +94,8 @@ func TestHeaders(t *testing.T) {
 		{"/jsz?raft=x", 400, "text/plain; charset=utf-8", "", `Error decoding boolean for 'raft': strconv.ParseBool: parsing "x": invalid syntax`},
 		{"/healthz", 200, "application/json", "*", `{"status":"ok"}`},
 		{"/healthz?stream=S", 400, "application/json", "*", ""},
+		{"/accountz", 200, "application/json", "*", ""},
+		{"/accountz?acc=X", 400, "text/plain; charset=utf-8", "", "account X does not exist"},
 		{"/raftz", 404, "text/plain; charset=utf-8", "", "No Raft nodes registered"},
 		{"/expvarz", 200, "application/json; charset=utf-8", "", ""},
 		{"/stacksz", 200, "text/plain; charset=utf-8", "", ""},
@@ -130,7 +132,7 @@ func TestIndexLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		links := regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(string(body), -1)
-		if len(links) != 8 {
+		if len(links) != 9 {
 			t.Errorf("base %q: %d links", base, len(links))
 		}
 		for _, link := range links {

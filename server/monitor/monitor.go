@@ -59,6 +59,11 @@ type Source interface {
 	// is "". An account that does not exist has none.
 	SubStats(account string) SubStats
 
+	// Accounts names the accounts, and Account describes one, false if there is none with that
+	// name.
+	Accounts() Accounts
+	Account(name string) (AccountDetail, bool)
+
 	// Subs gives subscriptions one after the other, in an order that stays the
 	// same while none are added or removed. Account and AccountTag are set. The
 	// filter tells what is wanted in order to save work: a source may give more.

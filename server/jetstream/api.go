@@ -161,8 +161,11 @@ func wrap(err error) *api.Error {
 	if apiErr, ok := errors.AsType[*api.Error](err); ok {
 		return apiErr
 	}
-	if errors.Is(err, host.ErrNotLeader) || errors.Is(err, host.ErrReplaced) || errors.Is(err, host.ErrLeadershipLost) {
+	switch {
+	case errors.Is(err, host.ErrLeadershipLost):
 		return api.ErrClusterNotAvail
+	case errors.Is(err, host.ErrNotLeader), errors.Is(err, host.ErrReplaced):
+		return errLeadsNoMore
 	}
 	return api.ErrInsufficientResources
 }

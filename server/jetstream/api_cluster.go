@@ -367,9 +367,6 @@ func (r *request) serverEvacuate(ctx context.Context, out *api.SuccessResponse) 
 	return nil
 }
 
-// errHandedOver says that the request is for somebody else, to whom this server has handed over.
-var errHandedOver = api.ErrClusterNotAvail.With()
-
 // serverRemove takes a server away for good. It is answered when that is over: when the group of
 // all servers goes on without it, so that it does not count for a majority any more.
 func (r *request) serverRemove(ctx context.Context, out *api.SuccessResponse) *api.Error {
@@ -384,7 +381,7 @@ func (r *request) serverRemove(ctx context.Context, out *api.SuccessResponse) *a
 		case err != nil:
 			return err
 		case to != 0:
-			return errHandedOver
+			return errLeadsNoMore
 		}
 	}
 	res, perr := e.meta.propose(ctx, &meta.Op{RemoveServer: &meta.RemoveServer{Node: sv.Node, View: e.view()}})

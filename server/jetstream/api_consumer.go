@@ -43,6 +43,8 @@ func (c *consumer) serves(ctx context.Context) *api.Error {
 			return api.ErrConsumerOffline
 		case c.serving.Load():
 			return nil
+		case isClosed(c.started) && !c.e.office.leads(c.id):
+			return errLeadsNoMore
 		}
 		select {
 		case <-turned:
@@ -61,7 +63,7 @@ func (c *consumer) ask(ctx context.Context, f func(*worker, *consumercore.Engine
 	c.tell(func(in *consumerInbox) {
 		in.calls = append(in.calls, func(w *worker, e *consumercore.Engine) {
 			if e == nil {
-				got <- api.ErrClusterNotAvail
+				got <- errLeadsNoMore
 				return
 			}
 			if err := f(w, e); err != nil {

@@ -37,6 +37,8 @@ func (s *stream) leads(ctx context.Context) *api.Error {
 			return api.ErrStreamOffline
 		case s.answers():
 			return nil
+		case isClosed(s.opened) && !s.e.office.leads(s.id):
+			return errLeadsNoMore
 		}
 		select {
 		case <-turned:

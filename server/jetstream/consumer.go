@@ -123,6 +123,7 @@ func (e *Engine) startConsumer(s *stream, t *reconcile.Task) {
 		if !errors.Is(c.err, errStopping) && s.err == nil {
 			c.complain("it does not start", c.err)
 		}
+		c.e.office.lead(c.id, c.task.Load().Sole()) // nobody else can say so
 		c.settle()
 	})
 }
@@ -292,12 +293,14 @@ func (c *consumer) LeaderChanged(l host.Leadership) {
 // Halted implements host.Halter.
 func (c *consumer) Halted(err error) {
 	c.halt(err)
+	c.e.office.lead(c.id, c.task.Load().Sole())
 	c.settle()
 }
 
 // stop stops the consumer. Whoever waits for messages is told.
 func (c *consumer) stop() {
 	<-c.started
+	c.e.office.lead(c.id, false)
 	c.closeSubjects()
 	c.drain()
 	c.close(false)
@@ -309,6 +312,7 @@ func (c *consumer) stop() {
 // remove stops the consumer, and removes all that there is of it.
 func (c *consumer) remove() {
 	<-c.started
+	c.e.office.lead(c.id, false)
 	c.close(true)
 	var err error
 	if c.err != nil {

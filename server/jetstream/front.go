@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -131,23 +130,25 @@ func (r *request) settle(ctx context.Context, reply api.Reply) (mine bool, _ *ap
 	if err := r.tenant.e.meta.reach(ctx, r.index); err != nil {
 		return r.passed == 0, err
 	}
-	if mine, err := r.direct(ctx); !mine || err != nil {
-		return mine, err
-	}
-	if r.made == nil {
-		if err := handle(ctx, r, reply); err == errHandedOver {
-			mine, derr := r.direct(ctx)
-			return mine, cmp.Or(derr, err)
-		} else if err != nil || r.made == nil {
-			return true, err
-		}
-		// The second half is for who leads the asset.
+	for {
 		if mine, err := r.direct(ctx); !mine || err != nil {
 			return mine, err
 		}
+		var err *api.Error
+		if r.made != nil {
+			err = finishers[r.Op](ctx, r, reply)
+		} else if err = handle(ctx, r, reply); err == nil && r.made != nil {
+			continue // the second half is for who leads the asset
+		}
+		if err != errLeadsNoMore || r.tenant.e.office == nil || !r.tenant.e.pause(proposePause) || ctx.Err() != nil {
+			return true, err
+		}
 	}
-	return true, finishers[r.Op](ctx, r, reply)
 }
+
+// errLeadsNoMore is what a handler returns that has done nothing because this server leads no
+// more: whoever leads now does it. Clients are told that nobody does.
+var errLeadsNoMore = api.ErrClusterNotAvail.With()
 
 // direct finds out who is to go on with the request, and passes it on, unless that is
 // this server.

@@ -157,6 +157,7 @@ func (s *stream) start() {
 	}
 	s.err = err
 	s.complain("it does not start", err)
+	s.e.office.lead(s.id, s.isSole()) // nobody else can say so
 	s.settle()
 }
 
@@ -472,6 +473,7 @@ func (s *stream) leaveOut() {
 // Halted implements host.Halter: what is here can still be read.
 func (s *stream) Halted(err error) {
 	s.halt(err)
+	s.e.office.lead(s.id, s.isSole())
 	s.tell(func(d *driver) { d.changed = true })
 	s.turned.tell()
 }
@@ -482,6 +484,7 @@ func (s *stream) isSole() bool { return s.task.Load().Sole() }
 // stop stops the stream, and leaves a checkpoint.
 func (s *stream) stop() {
 	<-s.opened
+	s.e.office.lead(s.id, false)
 	s.closeSubjects()
 	for _, c := range s.consumerList() {
 		c.stop()
@@ -538,6 +541,7 @@ func (e *Engine) removeStream(s *stream, stays func(*consumer) bool) {
 	}
 	e.jobs.run(func() {
 		<-s.opened
+		e.office.lead(s.id, false)
 		for _, c := range keep {
 			c.stop()
 		}

@@ -162,6 +162,9 @@ func (h *herald) tell(elected map[raft.GroupID]raft.Term, lost []raft.GroupID) {
 	}
 	told := 0
 	for _, id := range lost {
+		if status, ok := h.status(id); ok && id == metaGroupID && status.Leader == raft.None {
+			h.e.cfg.Logger.Warnf("JetStream: nobody has led the group of assets for %v: nothing can be made, changed or deleted", lostAfter)
+		}
 		if a, ok := assets[id]; ok && h.tellLost(id, &a) {
 			told++
 		}

@@ -123,6 +123,8 @@ func TestLeadersAreTold(t *testing.T) {
 		}
 		if said := fmt.Sprint(listener.complained()); !strings.Contains(said, "with a replica here have had no leader for 10s, and stand still") {
 			t.Errorf("the log says %s", said)
+		} else if strings.Count(said, "nobody has led the group of assets for 10s: nothing can be made, changed or deleted") != 1 {
+			t.Errorf("of the group of assets the log says %s", said)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -183,7 +184,7 @@ func TestClusterInfo(t *testing.T) {
 		if far := w.houses[3].e.clusterInfo(st, nil); far.Leader != "" || peerNames(far.Replicas) != "S1! S2! S3" {
 			t.Errorf("who is cut off: %+v, %s", far, peerNames(far.Replicas))
 		}
-		if err := w.houses[3].e.groupAilment(&st.Group); err != errLeaderless {
+		if err := w.houses[3].e.groupAilment(&st.Group); !errors.Is(err, errLeaderless) {
 			t.Errorf("its ailment is %v", err)
 		}
 		w.cut(1, 3, false)
@@ -388,7 +389,7 @@ func TestReplicasAreShown(t *testing.T) {
 			}
 		}
 		time.Sleep(10 * time.Second)
-		if v, cv := look(leader); v.Trouble != errLeaderless || cv.Trouble != errLeaderless || v.Leading {
+		if v, cv := look(leader); !errors.Is(v.Trouble, errLeaderless) || !errors.Is(cv.Trouble, errLeaderless) || v.Leading {
 			t.Errorf("alone: %+v, %+v", v, cv)
 		}
 	})

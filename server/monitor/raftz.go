@@ -68,8 +68,8 @@ type RaftPeer struct {
 }
 
 // ErrNoRaft is the answer to raftz of a server that has no raft groups to tell of: it is
-// alone, or its JetStream does not run.
-var ErrNoRaft = errors.New("No Raft nodes registered") //nolint:staticcheck // the text that readers know
+// alone, or its JetStream does not run. Readers know the text.
+var ErrNoRaft = errors.New("No Raft nodes registered")
 
 // Raftz tells of raft groups. The error is ErrNoRaft.
 func (m *Monitor) Raftz(opts RaftzOptions) (Raftz, error) {

@@ -311,6 +311,7 @@ func (e *Engine) Start() error {
 // Stop ends serving, and writes checkpoints so that the next start is quick. When it
 // returns nothing of the engine runs any more. The host is stopped behind it.
 func (e *Engine) Stop() {
+	e.handOver()
 	e.mu.Lock()
 	e.closed = true
 	tenants := slices.Collect(maps.Values(e.accounts))

@@ -30,24 +30,34 @@ type guide struct {
 	mu sync.Mutex
 	// candidates are those that ask to be admitted, by node.
 	candidates map[raft.NodeID]reconcile.Candidate
+	// newest is the latest change by which somebody has asked.
+	newest uint64
 	// kick has the job look once more that looks after the group, nil while there is none.
 	kick chan struct{}
 	// fresh is the term in which the group of assets was asked how far it is.
 	fresh raft.Term
 }
 
-// guideEvery is how long the leader waits before it looks again at what it waits for.
-const guideEvery = time.Second
+// A leader looks again at what it waits for after guideSoon at first, for most of it takes no time,
+// and ever more rarely, down to once in guideEvery.
+const (
+	guideSoon  = 20 * time.Millisecond
+	guideEvery = time.Second
+)
+
+// maxCandidates bounds those that are remembered: more than any group has.
+const maxCandidates = 32
 
 // asked implements host.GroupConfig.Admits: it notes who asks to be admitted, and by which change.
 // Whether that one comes is decided with the next step.
 func (g *guide) asked(p raft.PeerID, change uint64) bool {
 	g.mu.Lock()
 	c := reconcile.Candidate{ID: p, Change: change}
-	isNew := g.candidates[p.Node()] != c
+	isNew := g.candidates[p.Node()] != c && (change >= g.newest || len(g.candidates) < maxCandidates)
 	if isNew {
-		if g.candidates == nil {
-			g.candidates = make(map[raft.NodeID]reconcile.Candidate)
+		if g.candidates == nil || change > g.newest {
+			// What is asked for by an earlier change counts no more.
+			g.candidates, g.newest = make(map[raft.NodeID]reconcile.Candidate), change
 		}
 		g.candidates[p.Node()] = c
 	}
@@ -88,9 +98,10 @@ func (g *guide) look() {
 
 // work takes steps until there is none to be taken.
 func (g *guide) work(kick chan struct{}) {
-	for {
+	for again := guideSoon; ; again = min(2*again, guideEvery) {
 		pace := g.step()
 		if pace == goOn {
+			again = guideSoon / 2
 			continue
 		}
 		g.mu.Lock()
@@ -100,16 +111,15 @@ func (g *guide) work(kick chan struct{}) {
 			return
 		}
 		g.mu.Unlock()
-		if !g.pause(kick) {
+		if !g.pause(kick, again) {
 			return
 		}
 	}
 }
 
-// pause waits until somebody calls look, or it is time to look again. It returns false if the
-// engine stops.
-func (g *guide) pause(kick <-chan struct{}) bool {
-	t := g.e.cfg.Clock.NewTimer(guideEvery)
+// pause waits until somebody calls look, or for a while. It returns false if the engine stops.
+func (g *guide) pause(kick <-chan struct{}, after time.Duration) bool {
+	t := g.e.cfg.Clock.NewTimer(after)
 	defer t.Stop()
 	select {
 	case <-kick:
@@ -154,9 +164,6 @@ func (g *guide) step() pace {
 	next, err := holdOn, error(nil)
 	switch step.Kind {
 	case reconcile.Rest:
-		g.mu.Lock()
-		g.candidates = nil
-		g.mu.Unlock()
 		return rest
 	case reconcile.Wait:
 	case reconcile.Refresh:

@@ -427,3 +427,26 @@ func TestAlternates(t *testing.T) {
 		}
 	})
 }
+
+// A server that stops has others lead first, which takes no time to speak of.
+func TestServerHandsOver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newCity(t, 3, nil)
+		defer w.close()
+		st := w.mustPlace(&api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Replicas: 3})
+		c := w.consumer(st, &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+		w.wait("leaders", func() bool { return w.host(st) != nil && w.server(st, c) != nil })
+		for range 3 {
+			down := w.host(st)
+			begin := time.Now()
+			down.close()
+			w.wait("other leaders", func() bool { return w.leads() && w.host(st) != nil && w.server(st, c) != nil })
+			if took := time.Since(begin); took > 300*time.Millisecond {
+				t.Errorf("it took %v until others led", took)
+			}
+			w.houses[down.node%3+1].store("s.x", "x")
+			w.open(down.node, down.disk)
+			w.wait("all replicas", func() bool { return w.areVoters(st, 3) })
+		}
+	})
+}

@@ -4,7 +4,6 @@ const (
 	memReplace     = "server/jetstream/store/mem/replace.go"
 	engineAssets   = "server/jetstream/assets.go"
 	engineConsumer = "server/jetstream/consumer.go"
-	streamDriver   = "server/jetstream/stream_driver.go"
 	consumerDriver = "server/jetstream/consumer_driver.go"
 )
 
@@ -37,7 +36,7 @@ var replicaMutants = []Mutant{
 		"a server that was away puts a consumer back to how it was",
 	},
 	{
-		"replica elsewhere takes what is published", streamDriver, "		if leads {\n			for _, subj", "		if true {\n			for _, subj",
+		"replica elsewhere takes what is published", "server/jetstream/stream_subjects.go", "		if leads {\n			for _, subj", "		if true {\n			for _, subj",
 		"publishers are answered by nobody, or twice",
 	},
 	{
@@ -51,6 +50,10 @@ var replicaMutants = []Mutant{
 	{
 		"delivery does not wait for its entry", consumerDriver, "return c.several.Load() || c.isUntried()", "return c.isUntried()",
 		"a message is delivered for the first time twice",
+	},
+	{
+		"server that stops leads to the end", "server/jetstream/engine.go", "	e.handOver()\n", "",
+		"an election in the place of a transfer, with each server that is updated",
 	},
 	{
 		"empty replica takes the place of a lost one", "server/jetstream/machine.go", "		return nil, errDiskGone\n", "		cfg.Peers = []raft.PeerID{e.self()}\n",

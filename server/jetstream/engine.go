@@ -171,6 +171,8 @@ type Engine struct {
 	streams map[uint64]*stream // by group
 	rand    *rand.Rand
 	closed  bool
+	// retired is set when this server was removed from its cluster.
+	retired bool
 	usage   usage // of all accounts
 	// requests are those of the API, infos those that only ask for information, questions those
 	// of other servers, which wait for nobody who may wait for this one.

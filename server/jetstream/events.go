@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
@@ -18,6 +19,10 @@ func (e *Engine) HostEvent(ev host.Event) {
 	case host.EventAdmitted:
 		if e.founder != nil && ev.Group == metaGroupID {
 			e.founder.isAdmitted()
+		}
+	case host.EventRejoin:
+		if e.founder != nil && ev.Group == metaGroupID && errors.Is(ev.Err, host.ErrRemoved) {
+			e.removed()
 		}
 	case host.EventPoisoned:
 		log.Errorf("JetStream: nothing is stored any more until the server is started anew: %v", ev.Err)

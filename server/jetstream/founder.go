@@ -42,6 +42,8 @@ type founder struct {
 	heard map[raft.PeerID]*founding.Announcement
 	// admitted is set when this server's replica has become a member.
 	admitted bool
+	// out is set when the group has gone on without this server's replica.
+	out bool
 
 	// The rest belongs to run. peers are the servers by their nodes, founded the members of
 	// a group that somebody else has.
@@ -192,6 +194,15 @@ func (f *founder) isAdmitted() {
 	f.look()
 }
 
+// isOut takes note that the group has gone on without the server's replica, which asks to be
+// admitted: the server has to be known first.
+func (f *founder) isOut() {
+	f.mu.Lock()
+	f.out = true
+	f.mu.Unlock()
+	f.look()
+}
+
 // run does what follows from what is seen and heard, until the engine stops.
 func (f *founder) run() {
 	switch {
@@ -204,8 +215,8 @@ func (f *founder) run() {
 	}
 	for {
 		f.mu.Lock()
-		heard, admitted := f.heard, f.admitted
-		f.heard = make(map[raft.PeerID]*founding.Announcement)
+		heard, admitted, out := f.heard, f.admitted, f.out
+		f.heard, f.out = make(map[raft.PeerID]*founding.Announcement), false
 		f.mu.Unlock()
 		asked := false
 		for _, a := range heard {
@@ -230,8 +241,11 @@ func (f *founder) run() {
 		if asked && f.member {
 			f.announce()
 		}
+		if out {
+			f.known = false
+		}
 		if f.joined && !f.known {
-			if f.known = f.e.isKnown(); !f.known {
+			if f.known = f.e.isMember(); !f.known {
 				f.e.introduce()
 			}
 		}

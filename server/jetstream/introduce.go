@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
+	"github.com/nats-lite/nats-lite/server/raft/host"
 )
 
 // A server that is not among those of the group of assets, or has changed, says who it is to
@@ -27,16 +28,21 @@ func (e *Engine) description() *meta.Server {
 	}
 }
 
-// isKnown reports whether the group of assets knows the server as it is, as far as its
-// own copy tells.
-func (e *Engine) isKnown() (known bool) {
-	own := e.description()
+// isKnown reports whether the group of assets knows a server as it is, as far as the own
+// copy tells.
+func (e *Engine) isKnown(as *meta.Server) (known bool) {
 	e.meta.view(func(s *meta.State) {
-		if sv := s.Server(own.Node); sv != nil {
-			known = sv.Name == own.Name && sv.Incarnation == own.Incarnation && sv.Cluster == own.Cluster && sv.Domain == own.Domain && slices.Equal(sv.Tags, own.Tags)
+		if sv := s.Server(as.Node); sv != nil {
+			known = sv.Name == as.Name && sv.Incarnation == as.Incarnation && sv.Cluster == as.Cluster && sv.Domain == as.Domain && slices.Equal(sv.Tags, as.Tags)
 		}
 	})
 	return known
+}
+
+// isMember reports whether this server is known to the group of assets, and part of it: what
+// the copy of one says that is still to be admitted may be old.
+func (e *Engine) isMember() bool {
+	return e.isKnown(e.description()) && e.meta.group.State() != host.Rejoining
 }
 
 // introduce says who the server is.
@@ -67,6 +73,9 @@ func (e *Engine) newcomer(msg *account.Message) {
 	var sv meta.Server
 	if len(msg.Payload()) > maxIntroduction || json.Unmarshal(msg.Payload(), &sv) != nil {
 		return
+	}
+	if e.isKnown(&sv) {
+		return // it does not know yet
 	}
 	e.jobs.run(func() {
 		r, err := e.meta.propose(e.ctx, &meta.Op{AddServer: &meta.AddServer{Server: sv}})

@@ -278,6 +278,9 @@ func (m *metaGroup) Apply(b *host.Batch) error {
 		}
 		if op.RemoveServer != nil && r.Changed {
 			m.guide.look()
+			if live && raft.NodeID(op.RemoveServer.Node) == m.e.cfg.Node {
+				m.e.retire()
+			}
 			if live && m.group.Leading() {
 				m.e.herald.removed(op.RemoveServer.Node, gone)
 			}

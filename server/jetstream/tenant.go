@@ -157,7 +157,9 @@ func (e *Engine) setAccounts(accounts map[*account.Account]AccountLimits, others
 			e.accounts[a.Name()] = t
 		}
 		t.limits.Store(&l)
-		errs = append(errs, t.open())
+		if !e.retired {
+			errs = append(errs, t.open())
+		}
 	}
 	for _, s := range e.streams {
 		if s.tenant != e.tenantLocked(s.tenant.account.Name()) {

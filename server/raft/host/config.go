@@ -188,6 +188,8 @@ var (
 	// ErrExists: the group is there already. ErrUnknownGroup: it is not.
 	ErrExists       = errors.New("raft/host: group exists")
 	ErrUnknownGroup = errors.New("raft/host: unknown group")
+	// ErrRemoved: the group goes on without the replica, which asks to be admitted anew.
+	ErrRemoved = errors.New("raft/host: removed from the group")
 )
 
 // EventKind says what has happened.
@@ -205,7 +207,8 @@ const (
 	// EventUnreadable: the log of Group could not be read, for Err. Until it can,
 	// the replica does not take part.
 	EventUnreadable
-	// EventRejoin: the replica of Group asks to be admitted as Peer.
+	// EventRejoin: the replica of Group asks to be admitted as Peer, because of Err if it has had
+	// another identity.
 	EventRejoin
 	// EventAdmitted: it has been.
 	EventAdmitted

@@ -48,7 +48,7 @@ func (g *Group) renew(why error) {
 	}
 	g.dropCore(why)
 	self := raft.MakePeerID(h.cfg.Node, h.newIncarnation(g.Self().Incarnation()))
-	g.rejoin(self)
+	g.rejoin(self, why)
 	g.rebirth = self
 	g.setNodes()
 }
@@ -113,8 +113,6 @@ func (g *Group) answerRemoved(w *worker, m *raft.Message) {
 	w.out.notice(m.From.Node(), notice{kind: noticeRemoved, group: g.id, inc: m.From.Incarnation(), plea: uint64(g.core.Committed())})
 }
 
-var errRemoved = errors.New("the group goes on without this replica")
-
 // removed is told that this replica has no part in the group any more. Who says so may not
 // have heard yet that it has one again: but then this replica, which has one, has more of
 // the log. To believe it is safe in any case, for the identity ends with it.
@@ -123,7 +121,7 @@ func (g *Group) removed(n *peerNotice) {
 	if c == nil || c.ID().Incarnation() != n.inc || !g.conf.Contains(c.ID()) || c.Leader() != raft.None || n.plea <= uint64(c.LastIndex()) {
 		return
 	}
-	g.renew(errRemoved)
+	g.renew(ErrRemoved)
 }
 
 // leaderGone is told that a replica does not take part any more.

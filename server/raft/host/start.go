@@ -55,7 +55,7 @@ func (h *Host) Join(cfg GroupConfig) (*Group, error) {
 	// Never that of the log: this server may have had a part in the group before,
 	// and have forgotten it.
 	self := raft.MakePeerID(h.cfg.Node, h.newIncarnation(h.log.Incarnation()))
-	g.rejoin(self)
+	g.rejoin(self, nil)
 	g.control(func(w *worker) {
 		g.contacts = h.otherNodes(nil, g.contacts)
 		g.begin(w, self, g.apply.at.Base)
@@ -124,11 +124,11 @@ func (g *Group) reopen(w *worker, lg *wal.Group, base raft.Base) {
 		return
 	case g.memory:
 		if g.last() {
-			g.halt(errors.New("the entries were in memory, and there was no other voter"))
+			g.halt(fmt.Errorf("%w, and there was no other voter", errWasInMemory))
 			return
 		}
 		self := raft.MakePeerID(h.cfg.Node, h.newIncarnation(st.Replica.Self.Incarnation()))
-		g.rejoin(self)
+		g.rejoin(self, errWasInMemory)
 		g.begin(w, self, base)
 		return
 	case base.Index < st.Base.Index:
@@ -176,13 +176,15 @@ func (g *Group) last() bool {
 	return len(g.conf.Voters) == 1 && g.conf.Voters[0].Node() == g.host.cfg.Node && !g.conf.Joint()
 }
 
+var errWasInMemory = errors.New("the entries were in memory")
+
 // rejoin gives the replica a new identity, under which it is going to ask to be
-// admitted.
-func (g *Group) rejoin(self raft.PeerID) {
+// admitted. Why is nil if it has not had another one.
+func (g *Group) rejoin(self raft.PeerID, why error) {
 	g.self.Store(uint64(self))
 	g.state.Store(uint32(Rejoining))
 	g.host.rejoins.Add(1)
-	g.host.event(Event{Kind: EventRejoin, Group: g.id, Peer: self})
+	g.host.event(Event{Kind: EventRejoin, Group: g.id, Peer: self, Err: why})
 }
 
 // begin makes the replica self, with a log that begins at base, durably; then it

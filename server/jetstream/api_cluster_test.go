@@ -137,8 +137,12 @@ func TestSuccessor(t *testing.T) {
 		return s
 	}
 	servers := []placement.Server{
-		{Node: 1, Name: "one"}, {Node: 2, Name: "two", Tags: []string{"x"}, Leads: 5},
-		{Node: 3, Name: "three", Leads: 3}, {Node: 4, Name: "four", Tags: []string{"x"}, Leads: 4}, {Node: 5, Name: "five"}, {Node: 6, Name: "six"},
+		{Node: 1, Name: "one"},
+		{Node: 2, Name: "two", Tags: []string{"x"}, Leads: 5},
+		{Node: 3, Name: "three", Leads: 3},
+		{Node: 4, Name: "four", Tags: []string{"x"}, Leads: 4},
+		{Node: 5, Name: "five"},
+		{Node: 6, Name: "six"},
 	}
 	for i := range servers {
 		servers[i].JetStream, servers[i].Cluster, servers[i].Online = true, "C", servers[i].Node != 5

@@ -125,14 +125,6 @@ func (c *consumer) isClosed() bool {
 	return c.closed
 }
 
-// floor is up to where all is acknowledged, as far as is known.
-func (c *consumer) floor() store.Seq {
-	if i := c.info.Load(); i != nil {
-		return i.AckFloor.Stream
-	}
-	return 0
-}
-
 // bind tells the engine of a push consumer whether anybody listens.
 func (c *consumer) bind(w *worker) {
 	cfg := c.assigned.Load().Config

@@ -450,3 +450,94 @@ func TestServerHandsOver(t *testing.T) {
 		}
 	})
 }
+
+// wantEqual waits until the replicas of a stream and of a consumer are as far as each other, and checks
+// that they are the same.
+func (w *town) wantEqual(when string, st *meta.Stream, c *meta.Consumer) {
+	w.t.Helper()
+	w.wait("replicas that are as far as each other, "+when, func() bool {
+		for _, id := range []uint64{st.Group.ID, c.Group.ID} {
+			var at []raft.Index
+			for _, h := range w.all() {
+				g, ok := h.host.Group(raft.GroupID(id))
+				if !ok {
+					return false
+				}
+				at = append(at, g.Applied())
+			}
+			if slices.Min(at) != slices.Max(at) {
+				return false
+			}
+		}
+		return true
+	})
+	var streams, consumers []string
+	for _, h := range w.all() {
+		s, c := h.e.stream(st.Group.ID), h.e.consumer(st, c)
+		inApply(w.t, s.group, func() {
+			d, err := s.core.Digest()
+			streams = append(streams, fmt.Sprintf("%x %v at %d", d, err, s.at.Base.Index))
+		})
+		inApply(w.t, c.group, func() { consumers = append(consumers, fmt.Sprintf("%x at %d", c.state.Digest(), c.at.Base.Index)) })
+	}
+	for _, list := range [][]string{streams, consumers} {
+		if list[0] != list[1] || list[0] != list[2] {
+			w.t.Fatalf("%s the replicas differ: %v", when, list)
+		}
+	}
+}
+
+// A replica that has forgotten what it had acknowledged is admitted again as another one, and what it
+// counts for then it has on its disk.
+func TestForgetfulReplicaCrashes(t *testing.T) {
+	for _, storage := range []api.Storage{api.FileStorage, api.MemoryStorage} {
+		t.Run(storage.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newCity(t, 3, nil)
+				defer w.close()
+				st := w.mustPlace(&api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Replicas: 3, Storage: storage})
+				c := w.consumer(st, &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+				use := func() {
+					w.wait("leaders", func() bool { return w.leads() && w.host(st) != nil && w.server(st, c) != nil })
+					client := w.host(st)
+					for i := range 20 {
+						client.store("s.x", fmt.Sprint(i))
+						client.ackSync(w.next(client, "S", "C"))
+					}
+				}
+				use()
+				var node raft.NodeID
+				for _, h := range w.all() {
+					if h != w.host(st) && h != w.server(st, c) && h != w.leader() {
+						node = h.node
+					}
+				}
+				if node == 0 {
+					t.Skip("every server leads something")
+				}
+				synctest.Wait()
+				older := w.houses[node].disk.CrashClone(vfs.CrashOptions{})
+				use()
+				w.houses[node].close()
+				h := w.open(node, older)
+				w.wait("its admission", func() bool { return h.host.Stats().Rejoins > 1 && w.leads() && w.areVoters(st, 3) })
+				w.open(node, h.crash(vfs.CrashOptions{}))
+				w.wait("its admission", func() bool { return w.leads() && w.areVoters(st, 3) })
+				w.wantEqual("after a crash", st, c)
+				// It can take over.
+				for n := range raft.NodeID(3) {
+					if n+1 == node {
+						continue
+					}
+					if g, ok := w.houses[n+1].host.Group(raft.GroupID(c.Group.ID)); ok && g.Leading() {
+						if err := g.Transfer(node); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				use()
+				w.wantEqual("at the end", st, c)
+			})
+		})
+	}
+}

@@ -42,6 +42,15 @@ func (c *consumer) Restore(at host.Position, im host.Image) error {
 	return nil
 }
 
+// Keep implements host.Keeper: what is in front of the log is nowhere but in memory, so that the
+// consumer gets all of it from the others again.
+func (c *consumer) Keep() (host.Position, error) {
+	c.state, c.blank = consumercore.State{}, false
+	c.at, c.wholeAt = host.Position{}, host.Position{}
+	c.frames, c.bytes = 0, 0
+	return c.at, nil
+}
+
 // Position implements host.Snapshot.
 func (i *consumerImage) Position() host.Position { return i.at }
 

@@ -238,20 +238,36 @@ func (m *metaGroup) stop() {
 // checkpoint makes the state durable. Without it the log is longer.
 func (m *metaGroup) checkpoint() {
 	<-m.joined
+	if err := m.write(); err != nil {
+		m.e.cfg.Logger.Errorf("JetStream: the checkpoint of assets: %v", err)
+		return
+	}
+	// Should this one be damaged one day, the log reaches back to the one before.
+	m.group.Checkpointed(m.kept)
+	m.kept = m.at.Base.Index
+}
+
+// write writes a checkpoint.
+func (m *metaGroup) write() error {
 	begin := m.e.cfg.Clock.Now()
 	err := m.e.cfg.FS.Rename(m.e.path(metaName), m.e.path(oldMetaName))
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = vfs.WriteFile(m.e.cfg.FS, m.e.path(metaName), m.encode())
 	}
-	if err != nil {
-		m.e.cfg.Logger.Errorf("JetStream: the checkpoint of assets: %v", err)
-		return
+	if err == nil {
+		m.since = 0
+		m.unkept.kept(begin, m.e.cfg.Clock.Now())
 	}
-	// Should this one be damaged one day, the log reaches back to the one before.
-	m.since = 0
-	m.unkept.kept(begin, m.e.cfg.Clock.Now())
-	m.group.Checkpointed(m.kept)
+	return err
+}
+
+// Keep implements host.Keeper.
+func (m *metaGroup) Keep() (host.Position, error) {
+	if err := m.write(); err != nil {
+		return host.Position{}, err
+	}
 	m.kept = m.at.Base.Index
+	return m.position(), nil
 }
 
 // Apply implements host.StateMachine.

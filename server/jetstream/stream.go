@@ -362,6 +362,27 @@ func (s *stream) checkpoint() {
 	})
 }
 
+// Keep implements host.Keeper.
+func (s *stream) Keep() (host.Position, error) {
+	if s.e.isMemory(s) {
+		return s.position(), nil // the log is as short-lived
+	}
+	s.commits.Wait()
+	extra, err := s.core.AppendState(appendPosition(nil, &s.at))
+	var c store.Checkpoint
+	if err == nil {
+		c, err = s.store.Checkpoint(extra)
+	}
+	if err == nil {
+		err = c.Commit()
+	}
+	if err != nil {
+		return host.Position{}, err
+	}
+	s.since, s.kept = 0, s.at.Base.Index
+	return s.position(), nil
+}
+
 const (
 	// purgeBytes is how much a purge has to remove for its own checkpoints.
 	purgeBytes = 1 << 20
@@ -497,15 +518,7 @@ func (s *stream) stop() {
 	s.resign()
 	s.e.jobs.turn(func() {
 		if s.since > 0 && !s.failed && !s.e.isMemory(s) {
-			extra, err := s.core.AppendState(appendPosition(nil, &s.at))
-			var c store.Checkpoint
-			if err == nil {
-				c, err = s.store.Checkpoint(extra)
-			}
-			if err == nil {
-				err = c.Commit()
-			}
-			if err != nil {
+			if _, err := s.Keep(); err != nil {
 				s.complain("writing the last checkpoint", err)
 			}
 		}

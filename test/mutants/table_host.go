@@ -282,6 +282,10 @@ var hostMutants = []Mutant{
 		"a consumer that goes on from what is left takes what is lost for what never was",
 	},
 	{
+		"admitted replica counts for what only its memory has", hostRejoin, "	if !ok || a.failed != nil {\n", "	if ok || a.failed != nil {\n",
+		"a crash, and a majority has forgotten what was committed",
+	},
+	{
 		"log is given up before anybody has admitted the new replica", hostRejoin, "	g.rebirth = self\n	g.setNodes()\n", "	g.rebirth = self\n	g.setNodes()\n	g.reborn()\n",
 		"seen in the field: raft state deleted to get out of trouble, and with it the only copy",
 	},

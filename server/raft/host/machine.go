@@ -55,6 +55,15 @@ type Halter interface {
 	Halted(err error)
 }
 
+// Keeper is a machine whose state is durable later than it is applied.
+type Keeper interface {
+	// Keep makes durable what is applied, or goes back to less, and returns how far the state is
+	// then: the log is to begin behind it, for the replica was admitted as a new one, and others
+	// count on what it has from then on. It is called behind all that is applied. After an error
+	// the replica is halted.
+	Keep() (Position, error)
+}
+
 // Mender is a machine that keeps nothing but the log, and can go on although entries are
 // lost that nobody has.
 type Mender interface {

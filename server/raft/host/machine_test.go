@@ -24,7 +24,10 @@ type machine struct {
 	refuse, noImages error
 	// padding makes images bigger.
 	padding int
-	images  int // that are open
+	// goesBack has Keep go back to what is durable; noKeeping is its answer.
+	goesBack  bool
+	noKeeping error
+	images    int // that are open
 }
 
 type machineState struct {
@@ -51,6 +54,21 @@ func (m *machine) checkpoint() raft.Index {
 	defer m.mu.Unlock()
 	m.disk.state = m.state.clone()
 	return m.state.At.Base.Index
+}
+
+// Keep implements Keeper.
+func (m *machine) Keep() (Position, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.noKeeping != nil:
+		return Position{}, m.noKeeping
+	case m.goesBack:
+		m.state = m.disk.state.clone()
+	default:
+		m.disk.state = m.state.clone()
+	}
+	return m.state.clone().At, nil
 }
 
 func (m *machine) equal(o *machine) bool {

@@ -164,6 +164,13 @@ func (g *Group) postApplied(i raft.Index) {
 	}
 }
 
+// setApplied notes how far a machine is that has gone back.
+func (b *mailbox) setApplied(i raft.Index) {
+	b.mu.Lock()
+	b.applied = i
+	b.mu.Unlock()
+}
+
 // take returns all mail, nil if there is none, and how far the machine is.
 func (b *mailbox) take() (*mail, raft.Index) {
 	b.mu.Lock()

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/nats-lite/nats-lite/server/raft"
@@ -200,10 +201,40 @@ func (g *Group) tellForgetful(w *worker) {
 	}
 }
 
-// reborn takes the identity that has been admitted. The machine's state is kept:
-// it is what was committed up to its position, and the log goes on from there.
+// reborn takes the identity that has been admitted. The machine's state is kept as far as it is
+// durable: it is what was committed up to its position, and the log goes on from there.
 func (g *Group) reborn() {
 	self := g.rebirth
 	g.rebirth = raft.None
-	g.positioned(func(w *worker, base raft.Base) { g.begin(w, self, base) })
+	g.apply.post(task{then: func() {
+		err := g.apply.keep()
+		at := g.apply.at.Base
+		g.control(func(w *worker) {
+			switch s := g.State(); {
+			case s == Halted || s == Stopped || g.core != nil:
+			case err != nil:
+				g.halt(fmt.Errorf("keeping what is applied: %w", err))
+			default:
+				g.checkpoint, g.appliedTo = min(g.checkpoint, at.Index), at.Index
+				g.box.setApplied(at.Index)
+				g.begin(w, self, at)
+			}
+		})
+	}})
+}
+
+// keep has the machine make durable what is applied, or go back to what is.
+func (a *applier) keep() error {
+	k, ok := a.machine.(Keeper)
+	if !ok || a.failed != nil {
+		return a.failed
+	}
+	at, err := k.Keep()
+	if err != nil {
+		return err
+	}
+	a.at = at
+	a.at.Base.Conf = at.Base.Conf.Clone()
+	a.applied.Store(uint64(at.Base.Index))
+	return nil
 }

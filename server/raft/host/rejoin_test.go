@@ -244,6 +244,55 @@ func TestForgetfulFollowerIsTold(t *testing.T) {
 	c.same(1)
 }
 
+// What a replica counts for that was admitted again, it has on its disk: it begins with what its
+// machine has made durable, and no crash makes it forget that.
+func TestAdmittedReplicaHasWhatItCountsFor(t *testing.T) {
+	for _, goesBack := range []bool{false, true} {
+		t.Run(fmt.Sprint("goes back ", goesBack), func(t *testing.T) {
+			c := newCluster(t, 3)
+			c.create(1, nil)
+			c.elect(1, 1)
+			c.apply(1, series("a", 10)...)
+			c.asleep()
+			nd := c.nodes[2]
+			nd.machines[1].goesBack = goesBack
+			forgot := notice{kind: noticeForgot, group: 1, inc: nd.group(1).Self().Incarnation()}
+			nd.host.Receive(1, Normal, appendNotice(appendFrameHead(nil, c.nodes[1].host.epoch), forgot))
+			c.apply(1, "b")
+			self := nd.group(1).Self()
+			c.voters(1, c.nodes[1].peer(), self, c.nodes[3].peer())
+			c.same(1)
+			nd.crash()
+			nd.start()
+			g := nd.open(1)
+			c.apply(1, "c")
+			c.voters(1, c.nodes[1].peer(), self, c.nodes[3].peer())
+			c.same(1)
+			if g.Self() != self {
+				t.Errorf("%v was admitted, and is %v after a crash", self, g.Self())
+			}
+		})
+	}
+}
+
+// A replica whose machine cannot keep what it has is halted rather than counted.
+func TestAdmittedReplicaCannotKeep(t *testing.T) {
+	c := newCluster(t, 3)
+	c.create(1, nil)
+	c.elect(1, 1)
+	c.apply(1, "a")
+	c.asleep()
+	nd := c.nodes[2]
+	nd.machines[1].noKeeping = errors.New("no space")
+	forgot := notice{kind: noticeForgot, group: 1, inc: nd.group(1).Self().Incarnation()}
+	nd.host.Receive(1, Normal, appendNotice(appendFrameHead(nil, c.nodes[1].host.epoch), forgot))
+	c.apply(1, "b")
+	c.tick(30)
+	if st := nd.group(1).Status(); st.State != Halted || st.Err == nil {
+		t.Errorf("%+v", st)
+	}
+}
+
 // Rejoining is no way into a group for those who have no part in it.
 func TestStrangersAreNotLetIn(t *testing.T) {
 	c := newCluster(t, 4)

@@ -282,6 +282,10 @@ var hostMutants = []Mutant{
 		"a consumer that goes on from what is left takes what is lost for what never was",
 	},
 	{
+		"nobody hears that a founder is there", "server/raft/host/start.go", "	if g.founds && !g.campaign {\n", "	if false {\n",
+		"each new group waits for an election timeout",
+	},
+	{
 		"admitted replica counts for what only its memory has", hostRejoin, "	if !ok || a.failed != nil {\n", "	if ok || a.failed != nil {\n",
 		"a crash, and a majority has forgotten what was committed",
 	},

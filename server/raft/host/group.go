@@ -113,6 +113,7 @@ type Group struct {
 	lostIn   int
 	joining  bool // not in any configuration yet
 	campaign bool
+	founds   bool // until the others were told that it is there
 	trouble  *trouble
 	// rebirth is the identity under which a replica asks to be admitted whose log
 	// does not know of it yet.

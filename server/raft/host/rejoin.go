@@ -88,6 +88,10 @@ func (g *Group) noticed(w *worker, n *peerNotice) {
 		}
 	case noticeRemoved:
 		g.removed(n)
+	case noticeFounded:
+		if g.campaign && g.core != nil && g.core.Leader() == raft.None && (g.core.Role() == raft.Follower || g.core.Role() == raft.PreCandidate) {
+			g.core.Campaign()
+		}
 	case noticeHalted:
 		g.leaderGone(theirs)
 	case noticeAbsent:

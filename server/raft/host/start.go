@@ -33,7 +33,7 @@ func (h *Host) Create(cfg GroupConfig) (*Group, error) {
 	}
 	g.self.Store(uint64(self))
 	g.control(func(w *worker) {
-		g.conf = conf
+		g.conf, g.founds = conf, true
 		g.setNodes()
 		g.begin(w, self, raft.Base{Conf: conf})
 	})
@@ -256,6 +256,13 @@ func (g *Group) boot(w *worker) {
 	if g.joining {
 		g.announce(w)
 	}
+	if g.founds && !g.campaign {
+		// Whoever is to stand first may have asked for its vote before it was there.
+		for _, n := range g.nodes {
+			w.out.notice(n, notice{kind: noticeFounded, group: g.id, inc: core.ID().Incarnation()})
+		}
+	}
+	g.founds = false
 	if cfg.Applied == 0 && !cfg.Base.Conf.Empty() {
 		g.apply.post(task{then: func() { g.apply.first(&cfg.Base.Conf) }})
 	}

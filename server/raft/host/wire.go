@@ -59,7 +59,9 @@ const (
 	// noticeRemoved: the receiver's replica has no part in the group any more, as of the
 	// index that stands in the place of a plea.
 	noticeRemoved
-	lastNotice = noticeRemoved
+	// noticeFounded: the sender's replica, a founder of the group, is there.
+	noticeFounded
+	lastNotice = noticeFounded
 )
 
 // notice is said about a replica, of the sender's or the receiver's node.

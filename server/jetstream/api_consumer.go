@@ -309,6 +309,9 @@ func (c *consumer) look(ctx context.Context) *api.Error {
 	if err := c.serves(ctx); err != nil {
 		return err
 	}
+	if err := c.confirm(ctx); err != nil {
+		return err
+	}
 	seen := make(chan struct{})
 	c.tell(func(in *consumerInbox) {
 		in.calls = append(in.calls, func(w *worker, e *consumercore.Engine) {

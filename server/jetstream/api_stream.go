@@ -214,6 +214,9 @@ func (r *request) streamInfo(ctx context.Context, out *api.StreamInfoResponse) *
 	if err == nil {
 		err = s.leads(ctx)
 	}
+	if err == nil {
+		err = s.confirm(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -316,6 +319,9 @@ func (r *request) streamMsgGet(ctx context.Context, out *api.StreamMsgGetRespons
 	_, s, err := r.streamOf()
 	if err == nil {
 		err = s.leads(ctx)
+	}
+	if err == nil {
+		err = s.confirm(ctx)
 	}
 	if err != nil {
 		return err

@@ -102,3 +102,22 @@ func (m *metaGroup) current(ctx context.Context) *api.Error {
 	}
 	return api.ErrClusterNotAvail
 }
+
+// confirm waits until a leader knows that nobody has taken its place, so that what it shows then is no
+// older than the question (ReadIndex). One that is alone knows.
+func (p *member) confirm(ctx context.Context) *api.Error {
+	if !p.several.Load() {
+		return nil
+	}
+	got := make(chan error, 1)
+	p.group.ReadIndex(func(_ raft.Index, err error) { got <- err })
+	select {
+	case err := <-got:
+		if err != nil {
+			return errLeadsNoMore
+		}
+		return nil
+	case <-ctx.Done():
+		return api.ErrClusterNotAvail
+	}
+}

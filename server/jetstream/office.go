@@ -189,7 +189,8 @@ func (o *office) isHeard(group raft.GroupID) bool {
 	late := o.late[group] != nil
 	o.mu.Unlock()
 	if !late {
-		return o.account.HasInterest(subject)
+		// Operators may listen to everything, and lead nothing.
+		return o.e.system.hears(subject, leaderQueue)
 	}
 	return slices.ContainsFunc(o.account.Subscriptions(subject), func(s *account.Subscription) bool { return !s.Local })
 }

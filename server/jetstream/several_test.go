@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-lite/nats-lite/internal/vfs"
+	"github.com/nats-lite/nats-lite/server/account"
 	"github.com/nats-lite/nats-lite/server/jetstream/api"
 	"github.com/nats-lite/nats-lite/server/jetstream/meta"
 	"github.com/nats-lite/nats-lite/server/raft"
@@ -540,4 +541,73 @@ func TestForgetfulReplicaCrashes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A leader that is cut off, and does not know it yet, answers nothing by what it has: somebody else may
+// lead by then, and have more.
+func TestWhoIsCutOffAnswersNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newCity(t, 3, nil)
+		defer w.close()
+		st := w.mustPlace(&api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Replicas: 3})
+		c := w.consumer(st, &api.ConsumerConfig{Name: "C", Durable: "C", AckPolicy: api.AckExplicit})
+		w.wait("leaders", func() bool { return w.host(st) != nil && w.server(st, c) != nil })
+		w.houses[1].store("s.x", "x")
+		for subject, of := range map[string]func() *house{
+			subjectOf(api.OpStreamInfo, "S"):        func() *house { return w.host(st) },
+			subjectOf(api.OpStreamMsgGet, "S"):      func() *house { return w.host(st) },
+			subjectOf(api.OpConsumerInfo, "S", "C"): func() *house { return w.server(st, c) },
+		} {
+			w.wait("leaders", func() bool { return w.leads() && w.host(st) != nil && w.server(st, c) != nil })
+			h := of()
+			var body any
+			if subject == subjectOf(api.OpStreamMsgGet, "S") {
+				body = &api.MsgGetRequest{Seq: 1}
+			}
+			if _, err := call[api.Response](h.rig, subject, body); err != nil {
+				t.Errorf("%s: %v", subject, err)
+			}
+			for n := range raft.NodeID(3) {
+				if n+1 != h.node {
+					w.cut(h.node, n+1, true)
+				}
+			}
+			if out, err := call[api.Response](h.rig, subject, body); err == nil || !err.Is(api.ErrClusterNotAvail) {
+				t.Errorf("%s: who is cut off says %+v, %v", subject, out, err)
+			}
+			for n := range raft.NodeID(3) {
+				if n+1 != h.node {
+					w.cut(h.node, n+1, false)
+				}
+			}
+		}
+	})
+}
+
+// Somebody who listens to all that servers say to each other is not taken for a leader.
+func TestListenerIsNoLeader(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newCity(t, 3, nil)
+		defer w.close()
+		st := w.mustPlace(&api.StreamConfig{Name: "S", Subjects: []string{"s.*"}, Replicas: 1})
+		w.wait("a leader", func() bool { return w.host(st) != nil })
+		var client *house
+		for _, h := range w.all() {
+			if err := h.system.Subscribe(&account.Subscription{Subject: ">", Handler: func(*account.Message) {}}); err != nil {
+				t.Fatal(err)
+			}
+			if h != w.host(st) {
+				client = h
+			}
+		}
+		client.info("S")
+		w.host(st).close()
+		begin := time.Now()
+		if _, err := call[api.StreamInfoResponse](client.rig, subjectOf(api.OpStreamInfo, "S"), nil); err == nil {
+			t.Error("somebody answers")
+		}
+		if took := time.Since(begin); took > 8*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
 }

@@ -52,6 +52,14 @@ var replicaMutants = []Mutant{
 		"a message is delivered for the first time twice",
 	},
 	{
+		"leader answers without asking whether it leads", "server/jetstream/current.go", "	if !p.several.Load() {\n", "	if true {\n",
+		"a read that misses what was confirmed before",
+	},
+	{
+		"whoever listens is taken for a leader", "server/jetstream/office.go", "o.e.system.hears(subject, leaderQueue)", "o.account.HasInterest(subject)",
+		"an operator who listens to everything keeps clients waiting in vain",
+	},
+	{
 		"server that stops leads to the end", "server/jetstream/engine.go", "	e.handOver()\n", "",
 		"an election in the place of a transfer, with each server that is updated",
 	},

@@ -125,11 +125,12 @@ func (e *Engine) settle() {
 		return
 	}
 	for _, s := range e.streamList() {
-		if s.isRestoring() || !e.await(s.settled) || s.err != nil {
+		// It may lead before it is noted that it is open.
+		if s.isRestoring() || !e.await(s.settled) || !e.await(s.opened) || s.err != nil {
 			continue
 		}
 		for _, c := range s.consumerList() {
-			if !e.await(c.settled) {
+			if !e.await(c.settled) || !e.await(c.started) {
 				return
 			}
 		}

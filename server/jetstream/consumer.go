@@ -181,6 +181,10 @@ func (c *consumer) start() (err error) {
 	if c.isClosed() {
 		return errStopping
 	}
+	if c.isDamaged() {
+		// It is mended by what the stream has.
+		c.stream.awaitCurrent()
+	}
 	c.rewind()
 	if err := c.join(c.e, c, c.task.Load()); err != nil {
 		return err
@@ -189,6 +193,12 @@ func (c *consumer) start() (err error) {
 		c.tell(func(in *consumerInbox) { in.tellAll = true })
 	}
 	return nil
+}
+
+// isDamaged reports whether something of the consumer's log is lost.
+func (c *consumer) isDamaged() bool {
+	g, ok := c.e.cfg.Log.Group(c.id)
+	return ok && len(g.State().Damage) > 0
 }
 
 // rewind has the consumer begin where its log does: what is in front of that is in the

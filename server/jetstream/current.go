@@ -121,3 +121,30 @@ func (p *member) confirm(ctx context.Context) *api.Error {
 		return api.ErrClusterNotAvail
 	}
 }
+
+// awaitCurrent waits until what is here of the stream is all that there is, or never will be.
+func (s *stream) awaitCurrent() {
+	for !s.isClosed() && s.err == nil && !s.halted.Load() {
+		got := make(chan error, 1)
+		s.group.ReadIndex(func(_ raft.Index, err error) { got <- err })
+		for waiting := true; waiting; {
+			turned := s.turned.wait()
+			if s.isClosed() {
+				return
+			}
+			select {
+			case err := <-got:
+				if err == nil {
+					return
+				}
+				waiting = false
+			case <-turned:
+			case <-s.e.ctx.Done():
+				return
+			}
+		}
+		if !s.e.pause(pause) {
+			return
+		}
+	}
+}

@@ -206,6 +206,7 @@ func TestAnyServerRefuses(t *testing.T) {
 				}
 			}
 		}
+		time.Sleep(time.Second) // until who has passed something on has counted it
 		out := must[api.AccountInfoResponse](w.all()[0].rig, subjectOf(api.OpAccountInfo), nil)
 		if out.API.Total != 33 || out.API.Errors != 33 {
 			t.Errorf("counted %+v", out.API)

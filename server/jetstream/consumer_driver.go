@@ -303,6 +303,9 @@ func (c *consumer) again(w *worker) {
 		c.againAt, c.beginning = 0, true
 		c.lookUp()
 	}
+	if c.tellAt != 0 && c.tellAt <= w.now && c.stream.isRestoring() {
+		c.tellAt = w.now + int64(pause)
+	}
 	if c.tellAt != 0 && c.tellAt <= w.now {
 		c.tellAt = 0
 		if !isClosed(c.joined) || c.group == nil || c.stream.leading.Load() == 0 || c.stream.assigned.Load().Config.Retention == api.RetainLimits {

@@ -184,8 +184,8 @@ func (c *consumer) finished(floor store.Seq, ranges []store.Range) {
 		return
 	}
 	untold := func() { c.tell(func(in *consumerInbox) { in.untold = true }) }
-	if c.stream.hasChores() {
-		untold() // one of them may be to get to know the consumer
+	if c.stream.hasChores() || c.stream.isRestoring() {
+		untold() // there may be consumers that the stream does not know yet
 		return
 	}
 	op := streamcore.AppendAcked(nil, wantsKey(c.assigned.Load()), floor, inOrder(ranges))

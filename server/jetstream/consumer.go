@@ -106,9 +106,12 @@ func (e *Engine) startConsumer(s *stream, t *reconcile.Task) {
 	s.meet(t.Consumer)
 	e.jobs.run(func() {
 		defer close(c.started)
-		select {
-		case <-s.opened:
-		case <-e.ctx.Done():
+		ready := s.opened
+		if s.isSole() {
+			// It has all that it will have when it leads, and nobody else does.
+			ready = s.settled
+		}
+		if !e.await(ready) || !e.await(s.opened) {
 			c.err = errStopping
 		}
 		if c.err == nil {
